@@ -1,0 +1,39 @@
+//! The vocabulary of the house: values and pure functions. No I/O, no time of its own, no async.
+
+pub mod actor;
+pub mod audit;
+pub mod clock;
+pub mod digest;
+pub mod ecosystem_id;
+pub mod file;
+pub mod finding;
+pub mod listing;
+pub mod name;
+pub mod score;
+pub mod standing;
+pub mod state;
+pub mod upload;
+pub mod verdict;
+pub mod version;
+
+pub use actor::{Actor, Role};
+pub use audit::{Event, EventDraft, EventKind};
+pub use clock::{Clock, SystemClock};
+pub use digest::{Digest, DigestAlgorithm, Sha256};
+pub use ecosystem_id::Ecosystem;
+pub use file::{FileKind, FileName};
+pub use finding::{Confidence, Finding, Severity};
+pub use listing::{
+    CoreMetadata, HiddenFile, KnownFile, KnownProject, ListedFile, Listing, Origin, PageRead, ProjectStatus, Standing,
+    Yanked,
+};
+pub use name::{NamePattern, Project, ProjectName};
+pub use score::Score;
+pub use standing::{RuleKind, StandingRule};
+pub use state::{Examination, IllegalMove, State};
+pub use upload::{Decision, Pin, Scope, Upload, UploadId};
+pub use verdict::{Outcome, Verdict};
+pub use version::Version;
+
+/// Wall time, always UTC.
+pub type Timestamp = time::OffsetDateTime;

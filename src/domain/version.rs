@@ -1,0 +1,89 @@
+//! Versions: kept as normalised text, compared by the rules of their ecosystem.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Ecosystem;
+
+/// Longest version text accepted.
+pub const LONGEST_VERSION: usize = 128;
+
+/// The text is not a version in its ecosystem.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a valid version")]
+pub struct InvalidVersion(pub String);
+
+/// A version as its ecosystem writes it: for PyPI the normal form of [PEP 440](https://peps.python.org/pep-0440/).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(Arc<str>);
+
+impl Version {
+    /// Reads and normalises a version.
+    pub fn parse(ecosystem: Ecosystem, raw: &str) -> Result<Self, InvalidVersion> {
+        let invalid = || InvalidVersion(raw.chars().take(60).collect());
+        if raw.is_empty() || raw.len() > LONGEST_VERSION || raw.chars().any(char::is_control) {
+            return Err(invalid());
+        }
+        match ecosystem {
+            Ecosystem::Pypi => {
+                let version = pep440_rs::Version::from_str(raw).map_err(|_| invalid())?;
+                Ok(Self(version.to_string().into()))
+            }
+            Ecosystem::Cpan | Ecosystem::Teapot => Ok(Self(raw.into())),
+        }
+    }
+
+    /// A PyPI version; see [`Version::parse`].
+    pub fn pypi(raw: &str) -> Result<Self, InvalidVersion> {
+        Self::parse(Ecosystem::Pypi, raw)
+    }
+
+    /// The normalised text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value that PEP 440 orders and compares (`1.0` equals `1.0.0`); `None` for a version of another ecosystem.
+    pub fn pep440(&self) -> Option<pep440_rs::Version> {
+        pep440_rs::Version::from_str(&self.0).ok()
+    }
+
+    /// Orders two versions of one ecosystem; what cannot be read as a version sorts first.
+    pub fn compare(&self, other: &Self, ecosystem: Ecosystem) -> Ordering {
+        match ecosystem {
+            Ecosystem::Pypi => self.pep440().cmp(&other.pep440()).then_with(|| self.0.cmp(&other.0)),
+            Ecosystem::Cpan | Ecosystem::Teapot => self.0.cmp(&other.0),
+        }
+    }
+
+    /// Whether both name one release (`1.0` and `1.0.0` do on PyPI).
+    pub fn is_same_release(&self, other: &Self) -> bool {
+        self == other || matches!((self.pep440(), other.pep440()), (Some(one), Some(two)) if one == two)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pypi_versions_are_normalised_and_ordered_by_pep_440() {
+        let version = |raw| Version::pypi(raw).unwrap();
+        assert_eq!(version("1.0.0-RC.1").as_str(), "1.0.0rc1");
+        assert!(version("1.0").is_same_release(&version("1.0.0")));
+        assert_eq!(version("1.10").compare(&version("1.9"), Ecosystem::Pypi), Ordering::Greater);
+        assert_eq!(version("2.0rc1").compare(&version("2.0"), Ecosystem::Pypi), Ordering::Less);
+        assert!(Version::pypi("not a version").is_err());
+    }
+}

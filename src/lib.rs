@@ -1,0 +1,3 @@
+//! lazaret: a quarantining package registry proxy. The map of the house is in `ARCHITECTURE.md`.
+
+pub mod domain;

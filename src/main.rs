@@ -1,0 +1,3 @@
+//! The `lazaret` program.
+
+fn main() {}
