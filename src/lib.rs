@@ -1,3 +1,4 @@
 //! lazaret: a quarantining package registry proxy. The map of the house is in `ARCHITECTURE.md`.
 
 pub mod domain;
+pub mod store;

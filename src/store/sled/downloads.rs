@@ -1,0 +1,31 @@
+//! The download log: one small row for who fetched which bytes on which day.
+
+use async_trait::async_trait;
+
+use super::shelves::{Shelf, abort};
+use super::{SledStore, keys};
+use crate::domain::Sha256;
+use crate::store::{Download, Downloads, StoreError, record};
+
+#[async_trait]
+impl Downloads for SledStore {
+    async fn add(&self, downloads: Vec<Download>) -> Result<(), StoreError> {
+        self.writing(move |draft| {
+            for download in &downloads {
+                let key = keys::download(&download.sha256, &download.day, &download.actor);
+                let mut sum = download.clone();
+                if let Some(known) = draft.read::<Download>(Shelf::Downloads, &key)? {
+                    sum.count = sum.count.saturating_add(known.count);
+                }
+                draft.write(Shelf::Downloads, &key, &record::encode(&sum).map_err(abort)?)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn of_digest(&self, digest: &Sha256) -> Result<Vec<Download>, StoreError> {
+        let prefix = digest.as_bytes().to_vec();
+        self.reading(move |shelves| shelves.read_all(Shelf::Downloads, prefix)).await
+    }
+}

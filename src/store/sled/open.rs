@@ -1,0 +1,175 @@
+//! Opening and founding a store, and what is done about the one kind of damage that is known and harmless.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sled::{Config, Db};
+
+use super::flusher::Flusher;
+use super::instance::INSTANCE;
+use super::shelves::{Shelf, Shelves, engine};
+use super::{House, SledStore};
+use crate::store::{StoreError, record};
+
+/// Memory for pages; sled's own default is a gibibyte.
+const CACHE_BYTES: u64 = 32 << 20;
+
+/// How often a store that is locked is tried again: a process that just ended, or a clone that is just being dropped, may
+/// still have it open.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+impl SledStore {
+    /// Opens the store in this folder, or founds one there. Blocks.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let config = Config::new().path(path).cache_capacity(CACHE_BYTES);
+        let database = match open_locked(&config, path) {
+            Err(sled::Error::Corruption { at: None, .. }) => {
+                set_snapshots_aside(path).map_err(|error| StoreError::Engine(Box::new(error)))?;
+                open_locked(&config, path)
+            }
+            outcome => outcome,
+        };
+        Self::start(&database.map_err(|error| refusal(path, error))?, path.to_owned(), Some(path))
+    }
+
+    /// A store for tests: in a folder of its own that is deleted with the last clone, and never synced.
+    pub fn temporary() -> Result<Self, StoreError> {
+        let path = std::env::temp_dir().join(format!("lazaret-{}", uuid::Uuid::now_v7()));
+        let database = Config::new().path(&path).temporary(true).cache_capacity(CACHE_BYTES).open().map_err(engine)?;
+        Self::start(&database, path, None)
+    }
+
+    fn start(database: &Db, path: PathBuf, synced: Option<&Path>) -> Result<Self, StoreError> {
+        let shelves = Shelves::open(database).map_err(|error| refusal(&path, error))?;
+        let files = synced.map(Files::open).transpose().map_err(|error| StoreError::Engine(Box::new(error)))?;
+        let flush = {
+            let database = database.clone();
+            move || {
+                database.flush()?;
+                // sled only calls sync_file_range, which neither empties the disk's own cache nor writes the file's length.
+                files.as_ref().map_or(Ok(()), Files::sync).map_err(sled::Error::from)
+            }
+        };
+        if found(&shelves)? {
+            flush().map_err(engine)?;
+        }
+        let flusher = Flusher::start(flush)?;
+        Ok(Self { house: Arc::new(House { flusher, shelves, path }) })
+    }
+}
+
+/// What must be on disk for a write to survive a power cut.
+struct Files {
+    data: File,
+}
+
+impl Files {
+    /// Opens sled's data file beside sled, and makes sure that the folder's own entries are on disk.
+    fn open(path: &Path) -> io::Result<Self> {
+        File::open(path.join("conf"))?.sync_all()?;
+        File::open(path)?.sync_all()?;
+        if let Some(parent) = path.canonicalize()?.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(Self { data: File::open(path.join("db"))? })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.data.sync_all()
+    }
+}
+
+/// Gives a new store its id, and nothing else. Says whether it was new.
+fn found(shelves: &Shelves) -> Result<bool, StoreError> {
+    if shelves.read::<String>(Shelf::Facts, INSTANCE)?.is_some() {
+        return Ok(false);
+    }
+    if shelves.keys(Shelf::Ledger, Vec::new()).next().is_some() {
+        return Err(StoreError::Refused(
+            "the store has a ledger but has lost its id: restore it with `lazaret import` from an export".to_owned(),
+        ));
+    }
+    let row = record::encode(&uuid::Uuid::now_v7().to_string())?;
+    shelves.transact(|draft| draft.write(Shelf::Facts, INSTANCE, &row))?;
+    Ok(true)
+}
+
+/// Opens, and has patience with a lock.
+fn open_locked(config: &Config, path: &Path) -> Result<Db, sled::Error> {
+    let mut tries = 1;
+    loop {
+        match config.open() {
+            Err(error) if tries < LOCK_TRIES && is_locked(&error) => {
+                tracing::debug!(path = %path.display(), "the store is locked, trying again");
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// sled has no error of its own for this, only a text.
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+}
+
+fn refusal(path: &Path, error: sled::Error) -> StoreError {
+    let path = path.display();
+    match error {
+        locked if is_locked(&locked) => StoreError::Refused(format!(
+            "the store in {path} is in use by another lazaret: stop that one, or give this one a data_dir of its own"
+        )),
+        sled::Error::Corruption { .. } => StoreError::Refused(format!(
+            "the store in {path} is damaged ({error}): move it away and restore the last export with `lazaret import`"
+        )),
+        sled::Error::Unsupported(why) => StoreError::Refused(format!("the store in {path} cannot be opened: {why}")),
+        other => engine(other),
+    }
+}
+
+/// sled's snapshot files only make opening faster; one that was cut off by an abrupt stop keeps the store shut, although
+/// nothing is lost: <https://github.com/spacejam/sled/issues/1533>.
+fn set_snapshots_aside(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| name.starts_with("snap.")) else { continue };
+        let aside = path.join(format!("set-aside.{name}"));
+        tracing::warn!(
+            snapshot = %entry.path().display(), aside = %aside.display(),
+            "the store's snapshot file is damaged; it is set aside and the store is recovered from its log"
+        );
+        metrics::counter!("lazaret_store_snapshots_set_aside_total").increment(1);
+        fs::rename(entry.path(), aside)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lazaret_is_told_that_the_store_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = SledStore::open(folder.path()).unwrap();
+        let refused = SledStore::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("in use by another lazaret"), "{refused}");
+        drop(first);
+        SledStore::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn damage_that_is_not_the_snapshots_refuses_and_names_the_way_back() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(SledStore::open(folder.path()).unwrap());
+        fs::write(folder.path().join("conf"), "segment_size: many\nversion: none\nxxxx").unwrap();
+        let refused = SledStore::open(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("lazaret import"), "{refused}");
+    }
+}

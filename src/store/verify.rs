@@ -1,0 +1,52 @@
+//! Whether the ledger's chain holds: every event unchanged, none missing, none swapped.
+
+use super::{Ledger, StoreError};
+use crate::domain::audit::Head;
+
+/// Events are read so many at a time.
+const STEP: usize = 1_000;
+
+/// What a walk along the chain found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verification {
+    /// Every event is in its place; this is the end.
+    Whole(Head),
+    /// This event is not the one that was written, or is missing.
+    Broken {
+        /// Its number.
+        first_bad: u64,
+    },
+}
+
+/// Walks along the chain to the end that the store remembers, from its beginning or from a head that was noted earlier.
+pub async fn verify(ledger: &dyn Ledger, from: Option<Head>) -> Result<Verification, StoreError> {
+    let mut head = Head::EMPTY;
+    if let Some(known) = from.filter(|known| known.sequence > 0) {
+        let found = ledger.events(known.sequence - 1, 1).await?.into_iter().next();
+        if !found.is_some_and(|event| event.sequence == known.sequence && event.hash == known.hash) {
+            return Ok(Verification::Broken { first_bad: known.sequence });
+        }
+        head = known;
+    }
+    loop {
+        let events = ledger.events(head.sequence, STEP).await?;
+        for event in &events {
+            match head.verify(event) {
+                Some(next) => head = next,
+                None => return Ok(Verification::Broken { first_bad: head.sequence + 1 }),
+            }
+        }
+        if !events.is_empty() {
+            continue;
+        }
+        // Events missing at the end leave a chain that is whole but too short.
+        let end = ledger.head().await?;
+        if end == head {
+            return Ok(Verification::Whole(head));
+        }
+        let grew = end.sequence > head.sequence && !ledger.events(head.sequence, 1).await?.is_empty();
+        if !grew {
+            return Ok(Verification::Broken { first_bad: head.sequence.min(end.sequence) + 1 });
+        }
+    }
+}
