@@ -1,4 +1,5 @@
 //! lazaret: a quarantining package registry proxy. The map of the house is in `ARCHITECTURE.md`.
 
+pub mod archive;
 pub mod domain;
 pub mod store;
