@@ -1,5 +1,6 @@
 //! lazaret: a quarantining package registry proxy. The map of the house is in `ARCHITECTURE.md`.
 
 pub mod archive;
+pub mod blob;
 pub mod domain;
 pub mod store;
