@@ -4,3 +4,4 @@ pub mod archive;
 pub mod blob;
 pub mod domain;
 pub mod store;
+pub mod upstream;
