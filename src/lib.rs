@@ -3,5 +3,6 @@
 pub mod archive;
 pub mod blob;
 pub mod domain;
+pub mod registry;
 pub mod store;
 pub mod upstream;
