@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod blob;
+pub mod corpus;
 pub mod domain;
 pub mod registry;
 pub mod store;
