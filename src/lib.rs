@@ -4,6 +4,7 @@ pub mod archive;
 pub mod blob;
 pub mod corpus;
 pub mod domain;
+pub mod policy;
 pub mod registry;
 pub mod store;
 pub mod upstream;

@@ -1,0 +1,453 @@
+//! The policy as it is used: checked, complete, immutable, with a digest.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::file::{LONGEST_FILE, NamespaceTable, PolicyError, PolicyFile, SignalTable, Source};
+use super::is_hard;
+use crate::domain::{Ecosystem, NamePattern, Project, Score, Sha256};
+
+/// The built-in policy's text.
+const BUILT_IN: &str = include_str!("../../policies/default.toml");
+
+/// Version of [`decide`](super::decide)'s rules, part of every digest: raise it when the same policy decides differently.
+const RULES: u32 = 1;
+
+/// Longest hold; whoever wants a longer one wants a person to decide.
+const LONGEST_HOLD: Duration = Duration::from_hours(24 * 366 * 10);
+
+/// Whether verdicts are enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// What is not released is not served.
+    #[default]
+    Enforce,
+    /// Decide and record, refuse only the hard rules.
+    Observe,
+}
+
+/// How pages show held files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeldFiles {
+    /// As yanked, with our reason, where the whole version is held.
+    #[default]
+    Yank,
+    /// Not at all.
+    Hide,
+}
+
+/// What it means that a signal could not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// Decide without it.
+    Open,
+    /// Hold for at least the medium hold.
+    #[default]
+    Hold,
+    /// A person decides.
+    Deny,
+}
+
+/// How long files wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Holds {
+    /// What nothing speaks against.
+    pub default: Duration,
+    /// What scores at least [`Thresholds::medium`].
+    pub medium: Duration,
+}
+
+/// Names that are ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Namespaces {
+    /// On PyPI, normalised.
+    pub pypi: Vec<NamePattern>,
+    /// On CPAN.
+    pub cpan: Vec<NamePattern>,
+    /// In teapots.
+    pub teapot: Vec<NamePattern>,
+}
+
+impl Namespaces {
+    /// Those of an ecosystem.
+    pub fn of(&self, ecosystem: Ecosystem) -> &[NamePattern] {
+        match ecosystem {
+            Ecosystem::Pypi => &self.pypi,
+            Ecosystem::Cpan => &self.cpan,
+            Ecosystem::Teapot => &self.teapot,
+        }
+    }
+}
+
+/// When people decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Review {
+    /// Above this score one approval is not enough; [`Score::NONE`] is off.
+    pub two_person_above: Score,
+}
+
+/// Scores from which more is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Thresholds {
+    /// From here on the medium hold.
+    pub medium: Score,
+    /// From here on a person decides.
+    pub high: Score,
+}
+
+/// What the policy says about one signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SignalSettings {
+    /// Whether its findings count at all.
+    pub enabled: bool,
+    /// The weight of its findings, instead of their own.
+    pub points: Option<u8>,
+    /// What it means that it could not run.
+    pub missing: Missing,
+    /// Whether a finding of high severity asks a person, however sure the signal is.
+    pub review: bool,
+    /// Whether it counts for files of private indexes.
+    pub private: bool,
+}
+
+impl Default for SignalSettings {
+    fn default() -> Self {
+        Self { enabled: true, points: None, missing: Missing::Hold, review: false, private: true }
+    }
+}
+
+/// A compiled policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Enforce or observe.
+    pub mode: Mode,
+    /// How pages show held files.
+    pub held_files: HeldFiles,
+    /// How long files wait.
+    pub hold: Holds,
+    /// Names that are ours.
+    pub namespaces: Namespaces,
+    /// When people decide.
+    pub review: Review,
+    /// Scores from which more is done.
+    pub thresholds: Thresholds,
+    /// By signal id; what is not here is as [`SignalSettings::default`].
+    pub signals: BTreeMap<String, SignalSettings>,
+    /// Of everything above and of the rules of deciding: the same digest decides the same.
+    pub digest: Sha256,
+    /// Where it was read from.
+    pub source: String,
+}
+
+impl Policy {
+    /// The policy without any file.
+    pub fn built_in() -> Self {
+        let mut policy = Self {
+            mode: Mode::default(),
+            held_files: HeldFiles::default(),
+            hold: Holds { default: Duration::from_hours(72), medium: Duration::from_hours(7 * 24) },
+            namespaces: Namespaces::default(),
+            review: Review { two_person_above: Score::NONE },
+            thresholds: Thresholds { medium: Score::hundredths(30), high: Score::hundredths(70) },
+            signals: BTreeMap::new(),
+            digest: Sha256::from_bytes([0; 32]),
+            source: "the built-in policy".to_owned(),
+        };
+        let source = policy.source.clone();
+        if let Err(error) = policy.overlay(Source { text: BUILT_IN, name: &source }) {
+            // A test reads the text, so this does not happen; the values above hold everything new all the same.
+            tracing::error!(%error, "the built-in policy cannot be read");
+        }
+        policy.digest = policy.digest_now();
+        policy
+    }
+
+    /// The policy in this file over the built-in one.
+    pub fn load(path: &Path) -> Result<Self, PolicyError> {
+        let unreadable = |source| PolicyError::Unreadable { path: path.to_owned(), source };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST_FILE) {
+            return Err(PolicyError::TooLong { path: path.to_owned() });
+        }
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// The policy in this text over the built-in one; `source` says in errors where the text is from.
+    pub fn parse(text: &str, source: &str) -> Result<Self, PolicyError> {
+        let mut policy = Self::built_in();
+        policy.overlay(Source { text, name: source })?;
+        source.clone_into(&mut policy.source);
+        policy.digest = policy.digest_now();
+        Ok(policy)
+    }
+
+    /// Whether a name is ours.
+    pub fn is_internal(&self, project: &Project) -> bool {
+        self.namespaces.of(project.ecosystem).iter().any(|pattern| pattern.matches(&project.name))
+    }
+
+    /// What is said about a signal.
+    pub fn signal(&self, id: &str) -> SignalSettings {
+        self.signals.get(id).copied().unwrap_or_default()
+    }
+
+    /// Takes over what the text says.
+    fn overlay(&mut self, source: Source<'_>) -> Result<(), PolicyError> {
+        let file = source.read()?;
+        self.mode = file.mode.unwrap_or(self.mode);
+        self.held_files = file.held_files.unwrap_or(self.held_files);
+        set(&mut self.hold.default, file.hold.default.as_ref(), |text| duration(source, "hold.default", text))?;
+        set(&mut self.hold.medium, file.hold.medium.as_ref(), |text| duration(source, "hold.medium", text))?;
+        if file.hold.medium.is_none() {
+            // What is suspicious waits at least as long as everything else, without a second line in the file.
+            self.hold.medium = self.hold.medium.max(self.hold.default);
+        }
+        self.overlay_namespaces(source, &file.namespaces)?;
+        let two = file.review.two_person_above.as_ref();
+        set(&mut self.review.two_person_above, two, |value| score(source, "review.two_person_above", value))?;
+        let (medium, high) = (file.thresholds.medium.as_ref(), file.thresholds.high.as_ref());
+        set(&mut self.thresholds.medium, medium, |value| score(source, "thresholds.medium", value))?;
+        set(&mut self.thresholds.high, high, |value| score(source, "thresholds.high", value))?;
+        for (id, table) in &file.signals {
+            self.overlay_signal(source, id, table)?;
+        }
+        self.check_order(source, &file)
+    }
+
+    /// The milder of two values must not be the stricter one: more findings would make a verdict milder.
+    fn check_order(&self, source: Source<'_>, file: &PolicyFile) -> Result<(), PolicyError> {
+        let written = file.hold.medium.as_ref();
+        if let Some(written) = written.filter(|_| self.hold.medium < self.hold.default) {
+            let [medium, default] = [self.hold.medium, self.hold.default].map(humantime::format_duration);
+            let why =
+                format!("{medium} is shorter than hold.default, {default}: what is suspicious waits at least as long");
+            return Err(source.error("hold.medium", written.span(), why));
+        }
+        let thresholds = file.thresholds.medium.as_ref().or(file.thresholds.high.as_ref());
+        if let Some(written) = thresholds.filter(|_| self.thresholds.medium > self.thresholds.high) {
+            let (medium, high) = (self.thresholds.medium, self.thresholds.high);
+            let why = format!("{medium} is above thresholds.high, {high}");
+            return Err(source.error("thresholds.medium", written.span(), why));
+        }
+        Ok(())
+    }
+
+    fn overlay_namespaces(&mut self, source: Source<'_>, table: &NamespaceTable) -> Result<(), PolicyError> {
+        let lists = [
+            (Ecosystem::Pypi, &table.pypi, &mut self.namespaces.pypi),
+            (Ecosystem::Cpan, &table.cpan, &mut self.namespaces.cpan),
+            (Ecosystem::Teapot, &table.teapot, &mut self.namespaces.teapot),
+        ];
+        for (ecosystem, written, patterns) in lists {
+            let Some(written) = written else { continue };
+            let parse = |raw: &Spanned<String>| {
+                NamePattern::parse(ecosystem, raw.get_ref()).map_err(|error| {
+                    let why = format!("{:?}: {error}; write a name, or a name's beginning and a star", raw.get_ref());
+                    source.error(&format!("namespaces.{ecosystem}"), raw.span(), why)
+                })
+            };
+            *patterns = written.iter().map(parse).collect::<Result<_, _>>()?;
+        }
+        Ok(())
+    }
+
+    fn overlay_signal(
+        &mut self,
+        source: Source<'_>,
+        id: &Spanned<String>,
+        table: &SignalTable,
+    ) -> Result<(), PolicyError> {
+        let name = id.get_ref();
+        let is_id = (1..=64).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if !is_id {
+            let why = "a signal's id has lower-case letters, digits and hyphens";
+            return Err(source.error(&format!("signals.{name}"), id.span(), why));
+        }
+        let refuse = |key: &str, span, why: &str| Err(source.error(&format!("signals.{name}.{key}"), span, why));
+        if let Some(enabled) = table.enabled.as_ref().filter(|enabled| !*enabled.get_ref() && is_hard(name)) {
+            return refuse("enabled", enabled.span(), "this signal guards a hard rule and cannot be switched off");
+        }
+        // Private names are what the rules about names protect; digests and malware are the same everywhere.
+        let may_be_public_only = !is_hard(name) || ["internal-name", "private-namesake"].contains(&name.as_str());
+        if let Some(private) = table.private.as_ref().filter(|private| !*private.get_ref() && !may_be_public_only) {
+            return refuse("private", private.span(), "this hard rule holds for private indexes too");
+        }
+        let settings = self.signals.entry(name.clone()).or_default();
+        if let Some(points) = &table.points {
+            match u8::try_from(*points.get_ref()) {
+                Ok(value @ 0..=100) => settings.points = Some(value),
+                _ => return refuse("points", points.span(), "write a number from 0 to 100"),
+            }
+        }
+        settings.enabled = table.enabled.as_ref().map_or(settings.enabled, |enabled| *enabled.get_ref());
+        settings.private = table.private.as_ref().map_or(settings.private, |private| *private.get_ref());
+        settings.missing = table.missing.unwrap_or(settings.missing);
+        settings.review = table.review.unwrap_or(settings.review);
+        Ok(())
+    }
+
+    /// SHA-256 over the values, not over the text: a comment changes no verdict.
+    fn digest_now(&self) -> Sha256 {
+        let names = |patterns: &[NamePattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let values = serde_json::json!({
+            "rules": RULES,
+            "mode": self.mode,
+            "held_files": self.held_files,
+            "hold": self.hold,
+            "pypi": names(&self.namespaces.pypi),
+            "cpan": names(&self.namespaces.cpan),
+            "teapot": names(&self.namespaces.teapot),
+            "review": self.review,
+            "thresholds": self.thresholds,
+            "signals": self.signals,
+        });
+        Sha256::of(values.to_string().as_bytes())
+    }
+}
+
+/// Sets a value if one is written.
+fn set<T, W>(
+    value: &mut T,
+    written: Option<&W>,
+    read: impl FnOnce(&W) -> Result<T, PolicyError>,
+) -> Result<(), PolicyError> {
+    if let Some(written) = written {
+        *value = read(written)?;
+    }
+    Ok(())
+}
+
+fn duration(source: Source<'_>, key: &str, text: &Spanned<String>) -> Result<Duration, PolicyError> {
+    match humantime::parse_duration(text.get_ref()) {
+        Ok(duration) if duration <= LONGEST_HOLD => Ok(duration),
+        Ok(_) => Err(source.error(key, text.span(), "a hold may last ten years at most")),
+        Err(error) => {
+            Err(source.error(key, text.span(), format!("{error}; write a duration such as \"72h\" or \"7d\"")))
+        }
+    }
+}
+
+fn score(source: Source<'_>, key: &str, value: &Spanned<f64>) -> Result<Score, PolicyError> {
+    let fraction = *value.get_ref();
+    if (0.0..=1.0).contains(&fraction) {
+        Ok(Score::from_fraction(fraction))
+    } else {
+        Err(source.error(key, value.span(), "write a score from 0 to 1"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Policy::parse(text, "policy.toml").unwrap_err().to_string()
+    }
+
+    fn project(text: &str) -> Project {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_shipped_policies_are_policies() {
+        let read = |text| Source { text, name: "shipped" }.read().unwrap();
+        let default = read(BUILT_IN);
+        assert!(default.hold.default.is_some() && default.thresholds.high.is_some(), "every key is written out");
+        let built_in = Policy::built_in();
+        assert_eq!(built_in.hold.default, Duration::from_hours(72));
+        assert_eq!(built_in.hold.medium, Duration::from_hours(168));
+        assert!(built_in.signal("upstream-status").review && !built_in.signal("typosquat").private);
+        assert_eq!(Policy::parse(BUILT_IN, "again").unwrap().digest, built_in.digest);
+        let strict = Policy::parse(include_str!("../../policies/strict.toml"), "strict").unwrap();
+        assert_eq!((strict.held_files, strict.signal("malware").missing), (HeldFiles::Hide, Missing::Deny));
+        assert!(strict.hold.default > built_in.hold.default && strict.thresholds.high < built_in.thresholds.high);
+        let observe = Policy::parse(include_str!("../../policies/observe.toml"), "observe").unwrap();
+        assert_eq!(observe.mode, Mode::Observe);
+    }
+
+    #[test]
+    fn every_key_is_explained() {
+        let readme = include_str!("../../policies/README.md");
+        for key in ["mode", "held_files", "hold.default", "hold.medium", "namespaces.pypi", "namespaces.cpan"] {
+            assert!(readme.contains(&format!("| `{key}` |")), "{key}");
+        }
+        for key in ["namespaces.teapot", "review.two_person_above", "thresholds.medium", "thresholds.high"] {
+            assert!(readme.contains(&format!("| `{key}` |")), "{key}");
+        }
+        for key in ["enabled", "points", "missing", "review", "private"] {
+            assert!(readme.contains(&format!("| `signals.ID.{key}` |")), "{key}");
+        }
+        assert!(super::super::HARD.iter().all(|signal| readme.contains(&format!("`{signal}`"))));
+    }
+
+    #[test]
+    fn a_file_overlays_the_built_in_policy_key_by_key() {
+        let text = "[hold]\nmedium = \"30d\"\n[signals.typosquat]\npoints = 5\n[namespaces]\npypi = [\"Acme_*\"]\n";
+        let policy = Policy::parse(text, "policy.toml").unwrap();
+        assert_eq!(policy.hold.default, Duration::from_hours(72));
+        assert_eq!(policy.hold.medium, Duration::from_hours(30 * 24));
+        assert_eq!(policy.signal("typosquat").points, Some(5));
+        assert!(!policy.signal("typosquat").private, "said by the built-in policy");
+        assert!(policy.is_internal(&project("pypi:acme-billing")));
+        assert!(!policy.is_internal(&project("pypi:acme")));
+        assert!(!policy.is_internal(&project("cpan:acme-billing")));
+        assert_eq!(policy.source, "policy.toml");
+    }
+
+    #[test]
+    fn the_digest_follows_the_values_and_not_the_text() {
+        let digest = |text| Policy::parse(text, "x").unwrap().digest;
+        assert_eq!(digest("# nothing\n"), Policy::built_in().digest);
+        assert_eq!(digest("hold.default = \"3d\""), Policy::built_in().digest);
+        assert_ne!(digest("hold.default = \"4d\""), Policy::built_in().digest);
+        assert_ne!(digest("namespaces.pypi = [\"acme\"]"), digest("namespaces.cpan = [\"acme\"]"));
+    }
+
+    #[test]
+    fn errors_name_file_line_and_key() {
+        for (text, expected) in [
+            ("mode = \"enforce\"\nhodl = 1\n", "policy.toml:2: hodl: unknown field `hodl`"),
+            ("[hold]\n\ndefault = \"soon\"\n", "policy.toml:3: hold.default: expected number"),
+            ("[hold]\ndefault = 72\n", "policy.toml:2: hold.default: invalid type: integer `72`, expected a string"),
+            ("[hold]\ndefault = \"30y\"\n", "policy.toml:2: hold.default: a hold may last ten years at most"),
+            (
+                "[hold]\ndefault = \"8d\"\nmedium = \"7d\"\n",
+                "policy.toml:3: hold.medium: 7days is shorter than hold.default, 8days",
+            ),
+            ("[thresholds]\nmedium = 0.9\n", "policy.toml:2: thresholds.medium: 0.90 is above thresholds.high, 0.70"),
+            ("[thresholds]\nhigh = 70\n", "policy.toml:2: thresholds.high: write a score from 0 to 1"),
+            ("[namespaces]\npypi = [\n  \"ok\",\n  \"*\",\n]\n", "policy.toml:4: namespaces.pypi: \"*\": "),
+            ("[signals.typosquat]\npoints = 101\n", "policy.toml:2: signals.typosquat.points: write a number"),
+            ("[signals.malware]\nenabled = false\n", "policy.toml:2: signals.malware.enabled: this signal guards"),
+            ("[signals.integrity]\nprivate = false\n", "policy.toml:2: signals.integrity.private: this hard rule"),
+            ("[signals.Typo]\n", "policy.toml:1: signals.Typo: a signal's id has"),
+            ("[signals.age]\nmissing = \"maybe\"\n", "policy.toml:2: signals.age.missing: unknown variant `maybe`"),
+            ("mode = \n", "policy.toml:1: mode: "),
+        ] {
+            let error = refused(text);
+            assert!(error.starts_with(expected), "{text:?} gave {error:?}, not {expected:?}");
+            assert_eq!(error.lines().count(), 1, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_policy_is_told_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = Policy::load(&folder.path().join("none.toml")).unwrap_err().to_string();
+        assert!(missing.contains("none.toml"), "{missing}");
+        let huge = folder.path().join("huge.toml");
+        std::fs::write(&huge, "#".repeat(2 << 20)).unwrap();
+        assert!(matches!(Policy::load(&huge), Err(PolicyError::TooLong { .. })));
+    }
+}

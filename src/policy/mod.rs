@@ -1,0 +1,20 @@
+//! The policy: what is done about findings. Loaded from a file, compiled once, and then pure functions.
+
+mod approve;
+mod compile;
+mod decide;
+mod explain;
+mod file;
+
+pub use approve::{LONGEST_WAIVER, Refusal, may_approve};
+pub use compile::{HeldFiles, Holds, Missing, Mode, Namespaces, Policy, Review, SignalSettings, Thresholds};
+pub use decide::{Case, UNAVAILABLE, decide};
+pub use file::PolicyError;
+
+/// Signals that break a hard rule: never waived, never switched off, never approved, and refused in observe mode too.
+pub const HARD: [&str; 5] = ["digest-changed", "malware", "internal-name", "private-namesake", "integrity"];
+
+/// Whether a signal's findings break a hard rule.
+pub fn is_hard(signal: &str) -> bool {
+    HARD.contains(&signal)
+}
