@@ -6,5 +6,6 @@ pub mod corpus;
 pub mod domain;
 pub mod policy;
 pub mod registry;
+pub mod signals;
 pub mod store;
 pub mod upstream;

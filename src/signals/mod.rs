@@ -1,0 +1,75 @@
+//! Signals: one question each, asked of a stored dossier. Synchronous, pure, one file each.
+
+use std::fmt;
+
+use crate::domain::{Confidence, Finding, Severity};
+
+pub mod age;
+pub mod archive_objection;
+pub mod dependency_confusion;
+pub mod digest_changed;
+pub mod dossier;
+pub mod foreign_files;
+pub mod typosquat;
+pub mod upstream_status;
+pub mod withdrawn;
+
+pub use dossier::{ChangedFile, Dossier, ProjectFacts};
+
+/// What a signal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum About {
+    /// The project as a whole: the finding counts for all of its files.
+    Project,
+    /// One file.
+    File,
+}
+
+/// Who a signal is.
+#[derive(Debug)]
+pub struct SignalMeta {
+    /// Its id: in findings, in the policy file, in waivers.
+    pub id: &'static str,
+    /// What it asks, in one sentence.
+    pub question: &'static str,
+    /// What its findings are about.
+    pub about: About,
+}
+
+/// One question asked of one upload.
+pub trait Signal: Send + Sync + fmt::Debug {
+    /// Who it is.
+    fn meta(&self) -> &'static SignalMeta;
+    /// What it sees.
+    fn examine(&self, dossier: &Dossier) -> Vec<Finding>;
+}
+
+/// All signals, in the order in which they are documented.
+pub const ALL: &[&dyn Signal] = &[
+    &age::Age,
+    &typosquat::Typosquat,
+    &dependency_confusion::DependencyConfusion,
+    &digest_changed::DigestChanged,
+    &upstream_status::UpstreamStatus,
+    &withdrawn::Withdrawn,
+    &archive_objection::ArchiveObjection,
+    &foreign_files::ForeignFiles,
+];
+
+/// Everything that the signals of this kind see, heaviest first.
+pub fn examine(dossier: &Dossier, about: About) -> Vec<Finding> {
+    let mut findings: Vec<_> =
+        ALL.iter().filter(|signal| signal.meta().about == about).flat_map(|signal| signal.examine(dossier)).collect();
+    findings.sort_by(|one, two| two.points.cmp(&one.points).then_with(|| one.signal.cmp(&two.signal)));
+    findings
+}
+
+/// A finding of the signal with this id; signals fill in the rest.
+fn finding(
+    meta: &SignalMeta,
+    (severity, confidence, points): (Severity, Confidence, u8),
+    summary: String,
+    evidence: serde_json::Value,
+) -> Finding {
+    Finding { signal: meta.id.into(), severity, confidence, points, summary, evidence }
+}
