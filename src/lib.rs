@@ -5,6 +5,7 @@ pub mod blob;
 pub mod corpus;
 pub mod domain;
 pub mod policy;
+pub mod quarantine;
 pub mod registry;
 pub mod signals;
 pub mod store;

@@ -1,0 +1,504 @@
+//! The review desk: what people decide, within what the policy lets them decide (rule 13).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::refresh::Freshness;
+use super::release::released;
+use super::view::View;
+use super::{Quarantine, QuarantineError};
+use crate::domain::{
+    Actor, Decision, EventDraft, EventKind, FileName, Outcome, Pin, Project, Role, RuleKind, Scope, Severity,
+    StandingRule, State, Timestamp, Upload, UploadId, Version,
+};
+use crate::policy;
+use crate::store::{Change, StoreError};
+
+/// How long an approval may wait for the exact pins of a version to be read.
+const PINS_WAIT: Duration = Duration::from_secs(5);
+/// The longest reason that is kept.
+const LONGEST_REASON: usize = 2_000;
+
+/// What a decision is about, as people write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An upload's id.
+    Upload(UploadId),
+    /// `pypi:boto3==1.44.5`.
+    Version(Project, Version),
+    /// `pypi:boto3`.
+    Project(Project),
+    /// A file's name.
+    File(FileName),
+}
+
+impl std::str::FromStr for Target {
+    type Err = QuarantineError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = |error: &dyn std::fmt::Display| QuarantineError::BadRequest(error.to_string());
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Upload(id));
+        }
+        if let Some((project, version)) = text.split_once("==") {
+            let project: Project = project.trim().parse().map_err(|error| bad(&error))?;
+            let version = Version::parse(project.ecosystem, version.trim()).map_err(|error| bad(&error))?;
+            return Ok(Self::Version(project, version));
+        }
+        if text.contains(':') {
+            return text.parse().map(Self::Project).map_err(|error| bad(&error));
+        }
+        FileName::parse(text).map(Self::File).map_err(|_| {
+            QuarantineError::BadRequest(format!(
+                "{:?} names no upload: give an upload's id, pypi:NAME==VERSION or a file name",
+                text.chars().take(80).collect::<String>()
+            ))
+        })
+    }
+}
+
+/// What somebody wants to be decided.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// About what.
+    pub target: Target,
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+    /// How much it covers; a version written as such covers that version, everything else one file.
+    pub scope: Option<Scope>,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
+}
+
+/// What a decision changed.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The uploads as they are now.
+    pub changed: Vec<Upload>,
+    /// Versions that are pinned exactly by what was approved and are still held (rule 9).
+    pub also_held: Vec<(Pin, Vec<Upload>)>,
+}
+
+impl Quarantine {
+    /// Lets held uploads in.
+    pub async fn approve(self: &Arc<Self>, request: &Request) -> Result<Decided, QuarantineError> {
+        let reason = checked_reason(&request.reason)?;
+        let (project, scope, mut uploads) = self.covered(request, |state| state == State::Held).await?;
+        if scope != Scope::Project && request.expires.is_some() {
+            return Err(QuarantineError::BadRequest(format!(
+                "expires: an approval with scope {scope} does not end; leave expires out, or take scope project"
+            )));
+        }
+        if scope != Scope::Project
+            && let Some(upload) = uploads.iter().find(|upload| upload.state != State::Held)
+        {
+            return Err(match upload.state {
+                State::Released => QuarantineError::Conflict { id: upload.id.clone(), state: upload.state },
+                state => QuarantineError::Forbidden(format!(
+                    "{} is {state}; an admin can reopen it (lazaret reopen), then it can be approved",
+                    upload.filename
+                )),
+            });
+        }
+        let policy = self.policy();
+        let now = self.timekeeper.now();
+        for upload in &uploads {
+            policy::may_approve(upload, &request.by, scope, request.expires, &policy, now)
+                .map_err(|refusal| QuarantineError::Forbidden(refusal.to_string()))?;
+        }
+        let view = self.view(&project, Freshness::Usual).await?;
+        for upload in &mut uploads {
+            if upload.sha256.is_none() {
+                *upload = self.hashed(&view, upload).await?;
+                // The bytes may have shown more than the page did.
+                policy::may_approve(upload, &request.by, scope, request.expires, &policy, now)
+                    .map_err(|refusal| QuarantineError::Forbidden(refusal.to_string()))?;
+            }
+        }
+        let mut change = Change::default();
+        if scope == Scope::Project {
+            let (rule, event) = waiver(&project, &uploads, request, &reason, now)?;
+            change.rules.push(rule);
+            change.events.push(event);
+        }
+        let mut changed = Vec::new();
+        for upload in uploads {
+            let (mut upload, event) = released(upload, request.by.clone(), reason.clone(), scope, now)?;
+            if let Some(decision) = &mut upload.decision {
+                decision.expires = request.expires;
+            }
+            change.events.push(event);
+            change.uploads.push(upload.clone());
+            changed.push(Upload { revision: upload.revision + 1, ..upload });
+        }
+        metrics::counter!("lazaret_released_total", "by" => "person").increment(changed.len() as u64);
+        self.commit_decision(change, &project, scope == Scope::Project).await?;
+        let also_held = self.also_held(&view, &changed).await;
+        Ok(Decided { changed, also_held })
+    }
+
+    /// Refuses held uploads for good.
+    pub async fn reject(self: &Arc<Self>, request: &Request) -> Result<Decided, QuarantineError> {
+        self.close(request, State::Held, State::Rejected, EventKind::Rejected).await
+    }
+
+    /// Takes released uploads back.
+    pub async fn recall(self: &Arc<Self>, request: &Request) -> Result<Decided, QuarantineError> {
+        self.close(request, State::Released, State::Recalled, EventKind::Recalled).await
+    }
+
+    /// Undoes a rejection or a recall: the upload is held again, and the policy or a person decides anew. Admins only.
+    pub async fn reopen(self: &Arc<Self>, request: &Request) -> Result<Decided, QuarantineError> {
+        let final_states = |state| matches!(state, State::Rejected | State::Recalled);
+        let reason = checked_reason(&request.reason)?;
+        let (project, _, uploads) = self.covered(request, final_states).await?;
+        let uploads: Vec<Upload> = uploads.into_iter().filter(|upload| final_states(upload.state)).collect();
+        self.reopen_rows(&project, uploads, &request.by, &reason, Change::default()).await
+    }
+
+    async fn close(
+        self: &Arc<Self>,
+        request: &Request,
+        from: State,
+        to: State,
+        kind: EventKind,
+    ) -> Result<Decided, QuarantineError> {
+        require(&request.by, Role::Reviewer)?;
+        let reason = checked_reason(&request.reason)?;
+        let (project, scope, uploads) = self.covered(request, |state| state == from).await?;
+        if let Some(upload) = uploads.iter().find(|upload| upload.state != from) {
+            return Err(QuarantineError::Conflict { id: upload.id.clone(), state: upload.state });
+        }
+        let now = self.timekeeper.now();
+        let mut change = Change::default();
+        let mut changed = Vec::new();
+        for mut upload in uploads {
+            from.may_move(to, &request.by)?;
+            upload.state = to;
+            upload.hold_until = None;
+            upload.decision =
+                Some(Decision { by: request.by.clone(), reason: reason.clone(), at: now, scope, expires: None });
+            let mut event = EventDraft::new(now, request.by.clone(), kind, reason.clone());
+            event.project = Some(upload.project.clone());
+            event.upload = Some(upload.id.clone());
+            event.moved = Some((Some(from), to));
+            event.details = json!({ "filename": upload.filename, "version": upload.version, "sha256": upload.sha256, "scope": scope });
+            change.events.push(event);
+            change.uploads.push(upload.clone());
+            changed.push(Upload { revision: upload.revision + 1, ..upload });
+        }
+        self.commit_decision(change, &project, false).await?;
+        Ok(Decided { changed, also_held: Vec::new() })
+    }
+
+    /// Rejects a name, or one version of it, before it is ever seen. Released files of it are recalled.
+    pub async fn block(
+        self: &Arc<Self>,
+        target: &Target,
+        by: &Actor,
+        reason: &str,
+    ) -> Result<Vec<Upload>, QuarantineError> {
+        require(by, Role::Admin)?;
+        let reason = checked_reason(reason)?;
+        let (project, version) = named(target)?;
+        let now = self.timekeeper.now();
+        let rule = StandingRule {
+            project: project.clone(),
+            kind: RuleKind::Block { version: version.clone() },
+            by: by.clone(),
+            reason: reason.clone(),
+            at: now,
+        };
+        let mut event = EventDraft::new(now, by.clone(), EventKind::Blocked, reason);
+        event.project = Some(project.clone());
+        event.details = json!({ "version": version });
+        self.commit_decision(Change { rules: vec![rule], events: vec![event], ..Change::default() }, &project, true)
+            .await?;
+        self.judge_known(&project).await?;
+        let uploads = self.store.of(&project).await?;
+        Ok(uploads
+            .into_iter()
+            .filter(|upload| version.as_ref().is_none_or(|version| upload.version.is_same_release(version)))
+            .collect())
+    }
+
+    /// Lifts a block; what it rejected is held again and leaves by the usual rules.
+    pub async fn unblock(
+        self: &Arc<Self>,
+        target: &Target,
+        by: &Actor,
+        reason: &str,
+    ) -> Result<Vec<Upload>, QuarantineError> {
+        require(by, Role::Admin)?;
+        let reason = checked_reason(reason)?;
+        let (project, version) = named(target)?;
+        let rules = self.store.rules_of(&project).await?;
+        let lifted = rules.iter().find(|rule| rule.kind == RuleKind::Block { version: version.clone() });
+        let Some(rule) = lifted else {
+            return Err(QuarantineError::NoSuch(format!(
+                "block of {project}{}",
+                version.map(|version| format!("=={version}")).unwrap_or_default()
+            )));
+        };
+        let mut event = EventDraft::new(self.timekeeper.now(), by.clone(), EventKind::Unblocked, reason.clone());
+        event.project = Some(project.clone());
+        event.details = json!({ "version": version });
+        let change = Change { lifted: vec![rule.key()], events: vec![event], ..Change::default() };
+        let still_bad =
+            |upload: &Upload| upload.verdict.findings.iter().any(|finding| finding.severity == Severity::Critical);
+        let uploads = self.store.of(&project).await?;
+        let closed_by_house = uploads
+            .into_iter()
+            .filter(|upload| matches!(upload.state, State::Rejected | State::Recalled) && !upload.decided_by_person())
+            .filter(|upload| version.as_ref().is_none_or(|version| upload.version.is_same_release(version)))
+            .filter(|upload| !still_bad(upload))
+            .collect();
+        let decided = self.reopen_rows(&project, closed_by_house, by, &reason, change).await?;
+        self.judge_known(&project).await?;
+        Ok(decided.changed)
+    }
+
+    async fn reopen_rows(
+        &self,
+        project: &Project,
+        uploads: Vec<Upload>,
+        by: &Actor,
+        reason: &str,
+        mut change: Change,
+    ) -> Result<Decided, QuarantineError> {
+        let now = self.timekeeper.now();
+        let mut changed = Vec::new();
+        for mut upload in uploads {
+            let from = upload.state;
+            from.may_move(State::Held, by)?;
+            upload.state = State::Held;
+            upload.decision = None;
+            // The policy has not spoken again yet: no time is set, so nothing leaves before the next judging.
+            upload.hold_until = None;
+            upload.verdict.outcome = Outcome::Review;
+            format!("reopened: {reason}").clone_into(&mut upload.verdict.reason);
+            let mut event = EventDraft::new(now, by.clone(), EventKind::Reopened, reason.to_owned());
+            event.project = Some(upload.project.clone());
+            event.upload = Some(upload.id.clone());
+            event.moved = Some((Some(from), State::Held));
+            change.events.push(event);
+            change.uploads.push(upload.clone());
+            changed.push(Upload { revision: upload.revision + 1, ..upload });
+        }
+        self.commit_decision(change, project, true).await?;
+        Ok(Decided { changed, also_held: Vec::new() })
+    }
+
+    async fn commit_decision(&self, mut change: Change, project: &Project, rules: bool) -> Result<(), QuarantineError> {
+        self.add_blast_radius(&mut change.events, &change.uploads).await?;
+        let first = change.uploads.first().map(|upload| upload.id.clone());
+        match self.store.commit(change).await {
+            Ok(_) => {}
+            Err(StoreError::Conflict(_)) if first.is_some() => {
+                let id = first.ok_or_else(|| QuarantineError::BadRequest("nothing to decide".into()))?;
+                let state = self.store.get(&id).await?.map_or(State::Held, |upload| upload.state);
+                return Err(QuarantineError::Conflict { id, state });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if rules {
+            self.outdate_all();
+        }
+        self.outdate(project);
+        Ok(())
+    }
+
+    /// Judges a known project again under the present rules, from the last good page.
+    async fn judge_known(self: &Arc<Self>, project: &Project) -> Result<(), QuarantineError> {
+        if self.store.project(project).await?.is_some() {
+            self.view(project, Freshness::Since(self.timekeeper.now())).await?;
+        }
+        Ok(())
+    }
+
+    /// The uploads that a request covers, with rows even where there were none.
+    async fn covered(
+        self: &Arc<Self>,
+        request: &Request,
+        wanted: impl Fn(State) -> bool,
+    ) -> Result<(Project, Scope, Vec<Upload>), QuarantineError> {
+        let named_files = |uploads: Vec<Upload>, what: &str| -> Result<Upload, QuarantineError> {
+            let mut candidates: Vec<Upload> = uploads.iter().filter(|upload| wanted(upload.state)).cloned().collect();
+            if candidates.is_empty() {
+                candidates = uploads;
+            }
+            match candidates.len() {
+                0 => Err(QuarantineError::NotFound(what.to_owned())),
+                1 => Ok(candidates.remove(0)),
+                _ => {
+                    let ids: Vec<String> = candidates.iter().map(|upload| upload.id.to_string()).collect();
+                    Err(QuarantineError::BadRequest(format!(
+                        "{what} names several uploads, choose one: {}",
+                        ids.join(", ")
+                    )))
+                }
+            }
+        };
+        let (project, version, single) = match &request.target {
+            Target::Upload(id) => {
+                let upload =
+                    self.store.get(id).await?.ok_or_else(|| QuarantineError::NoSuch(format!("upload {id}")))?;
+                (upload.project.clone(), upload.version.clone(), Some(upload))
+            }
+            Target::File(filename) => {
+                let mut uploads = self.store.named(filename).await?;
+                if uploads.is_empty() {
+                    uploads = self.unwritten(filename).await?;
+                }
+                let upload = named_files(uploads, filename.as_str())?;
+                (upload.project.clone(), upload.version.clone(), Some(upload))
+            }
+            Target::Version(project, version) => (project.clone(), version.clone(), None),
+            Target::Project(project) => {
+                let scope = request.scope.unwrap_or(Scope::Project);
+                if scope != Scope::Project {
+                    return Err(QuarantineError::BadRequest(format!(
+                        "{project} names a project: give a version or a file for scope {scope}"
+                    )));
+                }
+                return Ok((project.clone(), scope, self.rows_of_project(project, wanted).await?));
+            }
+        };
+        let scope = request.scope.unwrap_or(if single.is_some() { Scope::File } else { Scope::Version });
+        let uploads = match (scope, single) {
+            (Scope::File, Some(upload)) => vec![upload],
+            (Scope::File, None) => {
+                let uploads = self.rows_of_version(&project, &version).await?;
+                vec![named_files(uploads, &format!("{project}=={version}"))?]
+            }
+            (Scope::Version, _) => {
+                let uploads = self.rows_of_version(&project, &version).await?;
+                if uploads.is_empty() {
+                    return Err(QuarantineError::NotFound(format!("{project}=={version}")));
+                }
+                if uploads.iter().any(|upload| wanted(upload.state)) {
+                    uploads.into_iter().filter(|upload| wanted(upload.state)).collect()
+                } else {
+                    uploads
+                }
+            }
+            (Scope::Project, _) => self.rows_of_project(&project, wanted).await?,
+        };
+        Ok((project, scope, uploads))
+    }
+
+    /// The rows of a version's files, made for those that have none; the page is read if it never was.
+    async fn rows_of_version(
+        self: &Arc<Self>,
+        project: &Project,
+        version: &Version,
+    ) -> Result<Vec<Upload>, QuarantineError> {
+        let view = self.view(project, Freshness::Usual).await?;
+        // From the store, not from the view: a row may have been written since, and a decision must not come second to that.
+        self.rows_for(&view, view.version(version).map(|entry| entry.file).collect()).await
+    }
+
+    /// The rows of a project's files in a wanted state; made for released files that have none.
+    async fn rows_of_project(
+        self: &Arc<Self>,
+        project: &Project,
+        wanted: impl Fn(State) -> bool,
+    ) -> Result<Vec<Upload>, QuarantineError> {
+        let mut uploads = self.store.of(project).await?;
+        if wanted(State::Released) && self.store.project(project).await?.is_some() {
+            let view = self.view(project, Freshness::Usual).await?;
+            let unwritten = view.files().filter(|entry| entry.row.is_none() && entry.state() == State::Released);
+            let made = self.rows_for(&view, unwritten.map(|entry| entry.file).collect()).await?;
+            uploads.extend(made.into_iter().filter(|upload| upload.revision == 0));
+        }
+        uploads.retain(|upload| wanted(upload.state));
+        Ok(uploads)
+    }
+
+    /// The row of a file that has none yet, found by its name.
+    async fn unwritten(self: &Arc<Self>, filename: &FileName) -> Result<Vec<Upload>, QuarantineError> {
+        let Some((name, _, _)) = crate::registry::pypi::file_name::project_of(filename) else { return Ok(Vec::new()) };
+        let view = self.view(&Project::pypi(name), Freshness::Usual).await?;
+        match view.file(filename) {
+            Some(entry) => Ok(vec![self.row_for(&view, entry.file).await?]),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Rule 13: no digest known, so the bytes are fetched before anybody vouches for them.
+    async fn hashed(self: &Arc<Self>, view: &Arc<View>, upload: &Upload) -> Result<Upload, QuarantineError> {
+        let fetch = self.fetch(view, &upload.filename).await?;
+        match fetch.settled(Duration::from_mins(1)).await {
+            Some(outcome) => Ok(outcome?.as_ref().clone()),
+            None => Err(QuarantineError::Fetch(format!("{} was not fetched in time, try again", upload.filename))),
+        }
+    }
+
+    async fn also_held(self: &Arc<Self>, view: &Arc<View>, changed: &[Upload]) -> Vec<(Pin, Vec<Upload>)> {
+        let Some(upload) = changed.first() else { return Vec::new() };
+        let asked = tokio::time::timeout(PINS_WAIT, self.held_pins(view, &upload.version)).await;
+        // The approval stands; a hint that cannot be had in time is not worth failing for.
+        asked.ok().and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+fn waiver(
+    project: &Project,
+    uploads: &[Upload],
+    request: &Request,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(StandingRule, EventDraft), QuarantineError> {
+    let expires = request.expires.ok_or_else(|| {
+        QuarantineError::BadRequest("an approval of a whole project must expire: give expires".into())
+    })?;
+    let mut signals: Vec<String> = vec!["age".to_owned()];
+    signals
+        .extend(uploads.iter().flat_map(|upload| &upload.verdict.findings).map(|finding| finding.signal.to_string()));
+    signals.retain(|signal| !policy::is_hard(signal));
+    signals.sort();
+    signals.dedup();
+    let mut event = EventDraft::new(now, request.by.clone(), EventKind::WaiverGranted, reason.to_owned());
+    event.project = Some(project.clone());
+    event.details = json!({ "signals": signals, "expires": super::moment(expires) });
+    let rule = StandingRule {
+        project: project.clone(),
+        kind: RuleKind::Waiver { signals, expires },
+        by: request.by.clone(),
+        reason: reason.to_owned(),
+        at: now,
+    };
+    Ok((rule, event))
+}
+
+fn named(target: &Target) -> Result<(Project, Option<Version>), QuarantineError> {
+    match target {
+        Target::Project(project) => Ok((project.clone(), None)),
+        Target::Version(project, version) => Ok((project.clone(), Some(version.clone()))),
+        Target::Upload(_) | Target::File(_) => {
+            Err(QuarantineError::BadRequest("a block takes pypi:NAME or pypi:NAME==VERSION".into()))
+        }
+    }
+}
+
+pub(super) fn require(by: &Actor, role: Role) -> Result<(), QuarantineError> {
+    match by.role() {
+        Some(has) if has >= role => Ok(()),
+        _ => Err(QuarantineError::Forbidden(format!("this takes the role {role}"))),
+    }
+}
+
+pub(super) fn checked_reason(reason: &str) -> Result<String, QuarantineError> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(QuarantineError::BadRequest("reason: say why, it is kept in the ledger".into()));
+    }
+    if reason.chars().count() > LONGEST_REASON {
+        return Err(QuarantineError::BadRequest(format!("reason: at most {LONGEST_REASON} characters")));
+    }
+    Ok(reason.to_owned())
+}

@@ -1,0 +1,84 @@
+//! Who fetched what: noted beside the answer, never in its way, and written down every few seconds. When something turns bad,
+//! this says whom it reached.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use time::macros::format_description;
+use tokio::sync::mpsc;
+
+use super::{Quarantine, QuarantineError};
+use crate::domain::{EventDraft, EventKind, Sha256, Upload};
+use crate::store::Download;
+
+/// So many downloads wait to be written down; more than that are counted as lost rather than waited for.
+const WAITING: usize = 8_192;
+/// So many fetchers are named in an event; the download log has the others.
+const NAMED: usize = 50;
+
+/// Downloads that are not written down yet.
+#[derive(Debug)]
+pub(super) struct Notes {
+    sender: mpsc::Sender<(Sha256, IpAddr)>,
+    receiver: Mutex<mpsc::Receiver<(Sha256, IpAddr)>>,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        Self { sender, receiver: Mutex::new(receiver) }
+    }
+}
+
+impl Quarantine {
+    /// Notes that these bytes began to go to this address.
+    pub fn note_download(&self, sha256: Sha256, address: IpAddr) {
+        if self.downloads.sender.try_send((sha256, address)).is_err() {
+            metrics::counter!("lazaret_downloads_not_noted_total").increment(1);
+        }
+    }
+
+    /// Writes down what was noted since the last time.
+    pub async fn write_downloads(&self) -> Result<(), QuarantineError> {
+        let day = self.timekeeper.wall().format(format_description!("[year]-[month]-[day]")).unwrap_or_default();
+        let mut counts: HashMap<(Sha256, IpAddr), u64> = HashMap::new();
+        if let Ok(mut receiver) = self.downloads.receiver.lock() {
+            while let Ok(noted) = receiver.try_recv() {
+                *counts.entry(noted).or_default() += 1;
+            }
+        }
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let download = |((sha256, address), count): ((Sha256, IpAddr), u64)| Download {
+            sha256,
+            actor: address.to_string(),
+            day: day.clone(),
+            count,
+        };
+        Ok(self.store.add(counts.into_iter().map(download).collect()).await?)
+    }
+
+    /// Adds to the events of files that were let in and are taken back whom they reached (rule 10).
+    pub(super) async fn add_blast_radius(
+        &self,
+        events: &mut [EventDraft],
+        uploads: &[Upload],
+    ) -> Result<(), QuarantineError> {
+        let taken_back = |event: &&mut EventDraft| matches!(event.kind, EventKind::Suspended | EventKind::Recalled);
+        for event in events.iter_mut().filter(taken_back) {
+            let upload = uploads.iter().find(|upload| Some(&upload.id) == event.upload.as_ref());
+            let Some(sha256) = upload.and_then(|upload| upload.sha256) else { continue };
+            self.write_downloads().await?;
+            let reached = self.store.of_digest(&sha256).await?;
+            let named: Vec<&Download> = reached.iter().take(NAMED).collect();
+            if !event.details.is_object() {
+                event.details = serde_json::json!({});
+            }
+            event.details["downloads"] = serde_json::json!(reached.iter().map(|download| download.count).sum::<u64>());
+            event.details["reached"] = serde_json::json!(named);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! Judging: each file of a version that something new is known of gets its standing, its row and its verdict.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::version_hold::{self, Member};
+use super::{Work, hold_until, id_of};
+use crate::domain::{
+    Decision, EventKind, Examination, KnownFile, KnownProject, Outcome, RuleKind, Scope, Standing, StandingRule, State,
+    Timestamp, Upload, UploadId,
+};
+use crate::signals::ProjectFacts;
+
+impl Work<'_> {
+    pub(super) fn judge_version(
+        &mut self,
+        facts: &ProjectFacts,
+        known: &mut KnownProject,
+        members: &[usize],
+        added: &HashSet<usize>,
+        trusted: bool,
+        uploads: &mut HashMap<UploadId, Upload>,
+    ) {
+        let rows: Vec<(usize, UploadId)> = members
+            .iter()
+            .filter(|index| known.files[**index].vanished.is_none())
+            .map(|index| (*index, id_of(facts, &known.files[*index].file)))
+            .collect();
+        let members: Vec<Member> = rows
+            .iter()
+            .map(|(index, id)| {
+                let file = &known.files[*index];
+                let released = match uploads.get(id) {
+                    Some(upload) => upload.state == State::Released,
+                    None => file.standing == Standing::Baseline,
+                };
+                Member { clock_start: file.clock_start, kind: file.file.kind, released }
+            })
+            .collect();
+        let starts = version_hold::starts(&members);
+        for ((index, id), start) in rows.into_iter().zip(starts) {
+            let is_new = added.contains(&index);
+            match uploads.get_mut(&id) {
+                Some(upload) => self.judge_again(facts, &known.files[index], start, upload),
+                None => self.judge_unwritten(facts, &mut known.files[index], start, (is_new, trusted), id, uploads),
+            }
+        }
+    }
+
+    /// A file without a row: new, or on the page since the baseline.
+    pub(super) fn judge_unwritten(
+        &mut self,
+        facts: &ProjectFacts,
+        file: &mut KnownFile,
+        start: Timestamp,
+        (is_new, trusted): (bool, bool),
+        id: UploadId,
+        uploads: &mut HashMap<UploadId, Upload>,
+    ) {
+        let verdict = self.bench.decide(facts, &file.file.version, start, &self.project_findings);
+        let undated = file.file.uploaded_at().is_none();
+        // Rule 12: what the first read trusted is not taken back when the policy is read again.
+        let of_first_read = file.standing == Standing::Baseline && file.first_seen == facts.first_read;
+        let trusted = trusted || (!is_new && of_first_read);
+        let trusted = trusted && undated && verdict.outcome == Outcome::Hold;
+        if verdict.outcome == Outcome::Release || trusted {
+            file.standing = Standing::Baseline;
+            return;
+        }
+        if !is_new && file.standing == Standing::Tracked && file.first_seen < self.bench.now {
+            tracing::warn!(file = %file.file.filename, "a tracked file has no row; it is held again");
+        }
+        file.standing = Standing::Tracked;
+        let mut upload = self.new_row(facts, file, start, id, None);
+        if upload.verdict.outcome == Outcome::Reject {
+            upload.state = State::Rejected;
+        }
+        self.changed.push(upload.id.clone());
+        // A page read for the first time is told as one event (see `tell_baseline`).
+        if facts.first_read < self.bench.now {
+            let kind = if upload.state == State::Rejected { EventKind::Rejected } else { EventKind::Held };
+            self.tell(kind, &upload, None, upload.verdict.reason.clone());
+        }
+        uploads.insert(upload.id.clone(), upload);
+    }
+
+    /// A file with a row: only what the house decided may be decided again by the house.
+    pub(super) fn judge_again(
+        &mut self,
+        facts: &ProjectFacts,
+        file: &KnownFile,
+        start: Timestamp,
+        upload: &mut Upload,
+    ) {
+        let dossier = self.bench.dossier(facts, file, start, None, None);
+        let verdict = self.bench.judge(&dossier);
+        let outcome = verdict.outcome;
+        match upload.state {
+            // What its bytes showed weighs more than what the page shows.
+            State::Held if outcome != Outcome::Reject && matches!(upload.examination, Examination::Failed { .. }) => {}
+            State::Held if upload.decision.is_none() => {
+                let until = hold_until(&verdict, self.bench.now);
+                if upload.verdict == verdict && upload.hold_until == until && upload.clock_start == start {
+                    return;
+                }
+                upload.hold_until = until;
+                upload.clock_start = start;
+                upload.verdict = verdict;
+                self.keep_dossier(upload, &dossier);
+                if outcome == Outcome::Reject {
+                    self.decide(upload, State::Rejected, EventKind::Rejected);
+                }
+                self.changed.push(upload.id.clone());
+            }
+            State::Held if outcome == Outcome::Reject => {
+                upload.verdict = verdict;
+                self.decide(upload, State::Rejected, EventKind::Rejected);
+                self.changed.push(upload.id.clone());
+            }
+            State::Released if outcome == Outcome::Reject => {
+                upload.verdict = verdict;
+                self.decide(upload, State::Recalled, EventKind::Recalled);
+                self.changed.push(upload.id.clone());
+            }
+            // Rule 13: what a waiver let in and is still too young is held again when the waiver ends.
+            State::Released if outcome != Outcome::Release && self.waiver_ended(upload) => {
+                upload.hold_until = hold_until(&verdict, self.bench.now);
+                upload.verdict = verdict;
+                let until = upload.hold_until;
+                self.decide(upload, State::Held, EventKind::Suspended);
+                upload.hold_until = until;
+                upload.decision = None;
+                self.changed.push(upload.id.clone());
+            }
+            State::Released
+                if outcome == Outcome::Review
+                    && !upload.decided_by_person()
+                    && file.file.yanked == crate::domain::Yanked::No =>
+            {
+                upload.verdict = verdict;
+                self.decide(upload, State::Held, EventKind::Suspended);
+                self.changed.push(upload.id.clone());
+            }
+            State::Held | State::Released | State::Rejected | State::Recalled => {}
+        }
+    }
+
+    pub(super) fn waiver_ended(&self, upload: &Upload) -> bool {
+        let by_waiver = |decision: &&Decision| decision.scope == Scope::Project;
+        let expires = upload.decision.as_ref().filter(by_waiver).and_then(|decision| decision.expires);
+        let ended = |expires: Timestamp| expires <= self.bench.now;
+        // What appeared while the waiver ran was let in by it without a decision of its own.
+        let let_in_by = |rule: &StandingRule| match rule.kind {
+            RuleKind::Waiver { expires, .. } => {
+                ended(expires) && rule.at <= upload.first_seen && upload.first_seen < expires
+            }
+            RuleKind::Block { .. } => false,
+        };
+        expires.is_some_and(ended) || (upload.decision.is_none() && self.bench.rules.iter().any(let_in_by))
+    }
+}

@@ -1,0 +1,122 @@
+//! The JSON API by the same verdicts: `info` is the newest released version's, file addresses are ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::refresh::Freshness;
+use super::view::View;
+use super::{Quarantine, QuarantineError};
+use crate::domain::{FileName, ListedFile, Project, ProjectName, Sha256, Version, Yanked};
+use crate::registry::pypi::json_api;
+use crate::upstream::{PageAnswer, PageRequest};
+
+/// The largest document on PyPI has about 10 MB.
+const LONGEST_DOCUMENT: u64 = 64 << 20;
+const DEADLINE: Duration = Duration::from_secs(12);
+
+impl Quarantine {
+    /// The JSON document of a project, or of one version, with only what is released.
+    pub async fn json_document(
+        self: &Arc<Self>,
+        name: &ProjectName,
+        version: Option<&Version>,
+    ) -> Result<Vec<u8>, QuarantineError> {
+        let project = Project::pypi(name.clone());
+        let view = self.view(&project, Freshness::Usual).await?;
+        let missing = || QuarantineError::NotFound(project.to_string());
+        let shown = match version {
+            Some(version) if view.version(version).any(|entry| entry.is_open()) => version.clone(),
+            Some(_) => return Err(missing()),
+            None => newest_open(&view).ok_or_else(missing)?,
+        };
+        let base = self.public_url().trim_end_matches('/').to_owned();
+        let keep = |filename: &FileName, sha256: Option<Sha256>| {
+            let entry = view.file(filename)?;
+            let digest = entry.sha256().filter(|digest| sha256.is_none_or(|sha256| sha256 == *digest))?;
+            entry.is_open().then(|| format!("{base}/pypi/files/{name}/{digest}/{filename}"))
+        };
+        // The document about exactly this version is best; a poor upstream has only the project's.
+        for asked in [version, None, Some(&shown)] {
+            let document = match self.upstream_document(&view, asked).await {
+                Ok(Some(document)) => document,
+                Ok(None) => continue,
+                // Promise 5: what we know ourselves is better than an error.
+                Err(error) => {
+                    tracing::warn!(%project, %error, "making the JSON document from what is known");
+                    break;
+                }
+            };
+            match json_api::rewrite(&document, &keep, Some(&shown)) {
+                Ok(outcome) if outcome.newest_matches => return Ok(outcome.body),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%project, %error, "the upstream's JSON document cannot be read"),
+            }
+        }
+        self.made_document(&view, &shown, &keep).await
+    }
+
+    /// Made from what we know, where the upstream has no document about the version that may be shown.
+    async fn made_document(
+        &self,
+        view: &View,
+        shown: &Version,
+        keep: &(dyn Fn(&FileName, Option<Sha256>) -> Option<String> + Sync),
+    ) -> Result<Vec<u8>, QuarantineError> {
+        let mut metadata = None;
+        for entry in view.version(shown) {
+            if let Some(own) = entry.row.and_then(|upload| upload.metadata) {
+                let bytes = self.blobs.whole(&own).await?;
+                metadata = crate::registry::pypi::core_metadata::read(&bytes).ok();
+                break;
+            }
+        }
+        let files = view.open_files();
+        let url_of = |file: &ListedFile, sha256: &Sha256| keep(&file.filename, Some(*sha256)).unwrap_or_default();
+        Ok(json_api::synthesise(&view.project.name, shown, metadata.as_ref(), &files, &url_of))
+    }
+
+    /// The upstream's JSON document; `None` if it has none.
+    pub(super) async fn upstream_document(
+        &self,
+        view: &View,
+        version: Option<&Version>,
+    ) -> Result<Option<Bytes>, QuarantineError> {
+        let Some(index) = view.known.as_ref().and_then(|known| self.indexes.of(&known.origin)) else { return Ok(None) };
+        if index.origin.is_public() && !self.may_ask_public(&view.project).await? {
+            return Ok(None);
+        }
+        let Some(url) = index.json_url(&view.project.name, version.map(Version::as_str)) else { return Ok(None) };
+        let hosts = index.allowed_hosts();
+        let request = PageRequest {
+            url: &url,
+            accept: "application/json",
+            validators: None,
+            max_bytes: LONGEST_DOCUMENT,
+            deadline: DEADLINE,
+            hosts: &hosts,
+            credentials: index.credentials.as_ref(),
+        };
+        match self.upstream.page(request).await {
+            Ok(PageAnswer::Fresh(page)) => Ok(Some(page.body)),
+            Ok(_) => Ok(None),
+            Err(source) => {
+                Err(QuarantineError::Unanswered { index: index.label(), project: view.project.clone(), source })
+            }
+        }
+    }
+}
+
+/// The newest released version: the newest final one, and only where there is none a pre-release (as PyPI does).
+fn newest_open(view: &View) -> Option<Version> {
+    let open: Vec<(pep440_rs::Version, &Version)> = view
+        .files()
+        .filter(|entry| entry.is_open() && entry.file.file.yanked == Yanked::No)
+        .filter_map(|entry| Some((entry.file.file.version.pep440()?, &entry.file.file.version)))
+        .collect();
+    let newest = |final_only: bool| {
+        open.iter().filter(|(order, _)| !final_only || !order.any_prerelease()).max_by(|one, two| one.0.cmp(&two.0))
+    };
+    newest(true).or_else(|| newest(false)).map(|(_, version)| (*version).clone())
+}

@@ -1,0 +1,50 @@
+//! Leave to go out: given by the gate, and looked at again while bytes go out whenever something changed.
+
+use std::sync::Arc;
+
+use super::view::View;
+use super::{Edition, Quarantine, QuarantineError};
+use crate::domain::{FileName, Project, UploadId};
+
+/// One answer's leave. A decision that comes while a large file is on its way ends it.
+#[derive(Debug)]
+pub struct Leave {
+    quarantine: Arc<Quarantine>,
+    project: Project,
+    id: UploadId,
+    from_public: bool,
+    edition: Edition,
+}
+
+impl Leave {
+    /// For a file that this view lets go.
+    pub(super) fn given(quarantine: &Arc<Quarantine>, view: &View, filename: &FileName) -> Self {
+        let promise = view.file(filename).and_then(|entry| entry.file.file.promise.as_ref());
+        Self {
+            quarantine: quarantine.clone(),
+            project: view.project.clone(),
+            id: UploadId::of(&view.project, filename, promise),
+            from_public: view.known.as_ref().is_some_and(|known| known.origin.is_public()),
+            edition: view.edition,
+        }
+    }
+
+    /// Whether the next bytes may go; costs next to nothing while nothing changed.
+    pub async fn check(&mut self) -> Result<(), QuarantineError> {
+        let present = self.quarantine.editions.of(&self.project);
+        if present == self.edition {
+            return Ok(());
+        }
+        let ended = || QuarantineError::Forbidden("the file is not released any more".to_owned());
+        if self.from_public && self.quarantine.is_kept_inside(&self.project, &self.quarantine.policy()).await? {
+            return Err(ended());
+        }
+        match self.quarantine.store.get(&self.id).await? {
+            Some(upload) if !self.quarantine.may_leave(&upload) => Err(ended()),
+            _ => {
+                self.edition = present;
+                Ok(())
+            }
+        }
+    }
+}

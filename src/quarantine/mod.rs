@@ -1,0 +1,224 @@
+//! The quarantine: the only room that knows both sides. Intake, dossier, assess, verdict, release: one direction through it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::broadcast;
+
+use crate::blob::{Blobs, StagingArea};
+use crate::corpus::Corpus;
+use crate::domain::{Clock, Ecosystem, NamePattern, Project, State, Timestamp};
+use crate::policy::Policy;
+use crate::store::Store;
+use crate::upstream::{SingleFlight, Upstream};
+
+pub mod assess;
+mod budget;
+mod corrections;
+pub mod desk;
+pub mod desk_reading;
+mod downloads;
+mod editions;
+pub mod errands;
+mod error;
+mod explain;
+mod family;
+pub mod fetch;
+pub mod file_gate;
+pub mod indexes;
+pub mod intake;
+pub mod json_api;
+mod leave;
+pub mod pins;
+mod reading;
+pub mod refresh;
+pub mod release;
+pub mod root;
+mod rows;
+mod settle;
+pub mod timekeeper;
+pub mod version_hold;
+pub mod view;
+pub mod why;
+
+pub use editions::Edition;
+pub use error::{QuarantineError, Refusal};
+pub use explain::{moment, printable};
+pub use indexes::{Index, Indexes};
+pub use leave::Leave;
+pub use timekeeper::Timekeeper;
+pub use view::View;
+
+/// How large the memory of prepared views may grow.
+const HOT_BYTES: u64 = 96 << 20;
+
+/// What the quarantine is told when it is built.
+#[derive(Debug)]
+pub struct Settings {
+    /// How long a page is served before the upstream is asked again.
+    pub refresh: std::time::Duration,
+    /// How often pages in use are read again without being asked for.
+    pub reread: std::time::Duration,
+    /// What messages link to.
+    pub public_url: Arc<str>,
+    /// Where the list of all names is kept between readings.
+    pub names_file: std::path::PathBuf,
+}
+
+/// The workers and cellars that the quarantine joins.
+#[derive(Debug)]
+pub struct Cellars {
+    /// Facts.
+    pub store: Arc<dyn Store>,
+    /// Bytes.
+    pub blobs: Arc<dyn Blobs>,
+    /// Bytes on their way in.
+    pub staging: StagingArea,
+    /// The way out.
+    pub upstream: Upstream,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Well-known names.
+    pub corpus: Arc<Corpus>,
+}
+
+/// The quarantine: handles only; what it does is in the files beside this one.
+#[derive(Debug)]
+pub struct Quarantine {
+    pub(crate) store: Arc<dyn Store>,
+    blobs: Arc<dyn Blobs>,
+    staging: StagingArea,
+    upstream: Upstream,
+    corpus: ArcSwap<Corpus>,
+    /// Public and private indexes.
+    pub indexes: Indexes,
+    /// What time it is, and whether to believe it.
+    pub timekeeper: Timekeeper,
+    policy: ArcSwap<Policy>,
+    /// Rise with every change: older views are not used.
+    editions: editions::Editions,
+    hot: moka::sync::Cache<Project, Arc<View>>,
+    missing: moka::sync::Cache<Project, Timestamp>,
+    /// Pages that clients asked for and that were not read since.
+    used: moka::sync::Cache<Project, Timestamp>,
+    /// By project, and whether the page must be read.
+    readings: SingleFlight<(Project, bool), Result<Arc<View>, QuarantineError>>,
+    fetches: fetch::Fetches,
+    ahead: budget::Budget,
+    downloads: downloads::Notes,
+    /// Young versions whose exact pins were looked at.
+    families_seen: moka::sync::Cache<String, ()>,
+    root: root::Root,
+    changed: broadcast::Sender<Project>,
+    settings: Settings,
+}
+
+impl Quarantine {
+    /// Joins the parts. Reads the highest time ever seen from the store (rule 11).
+    pub async fn open(
+        cellars: Cellars,
+        indexes: Indexes,
+        policy: Policy,
+        settings: Settings,
+    ) -> Result<Arc<Self>, QuarantineError> {
+        let highest = cellars.store.highest_time().await?;
+        let hot = moka::sync::Cache::builder()
+            .weigher(|_: &Project, view: &Arc<View>| view.weight())
+            .max_capacity(HOT_BYTES)
+            .build();
+        Ok(Arc::new(Self {
+            timekeeper: Timekeeper::new(cellars.clock.clone(), highest),
+            store: cellars.store,
+            blobs: cellars.blobs,
+            staging: cellars.staging,
+            upstream: cellars.upstream,
+            corpus: ArcSwap::new(cellars.corpus),
+            indexes,
+            policy: ArcSwap::from_pointee(policy),
+            editions: editions::Editions::new(),
+            hot,
+            missing: moka::sync::Cache::new(10_000),
+            used: moka::sync::Cache::new(100_000),
+            readings: SingleFlight::new(),
+            fetches: fetch::Fetches::new(),
+            ahead: budget::Budget::default(),
+            downloads: downloads::Notes::default(),
+            families_seen: moka::sync::Cache::new(100_000),
+            root: root::Root::new(settings.names_file.clone()),
+            changed: broadcast::channel(1_024).0,
+            settings,
+        }))
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// Puts another policy into force, at once and for everything.
+    pub fn set_policy(&self, policy: Policy) {
+        self.corpus.store(Arc::new(corpus_for(&policy)));
+        self.policy.store(Arc::new(policy));
+        self.outdate_all();
+    }
+
+    /// What messages link to.
+    pub fn public_url(&self) -> &str {
+        &self.settings.public_url
+    }
+
+    /// Tells whoever listens which projects changed.
+    pub fn changes(&self) -> broadcast::Receiver<Project> {
+        self.changed.subscribe()
+    }
+
+    /// Where the upstream's hosts stand, for health and metrics.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// How many uploads are in each state, in the order of [`State::ALL`].
+    pub async fn counts(&self) -> Result<[(State, u64); 4], QuarantineError> {
+        let counts = self.store.counts().await?;
+        Ok([0, 1, 2, 3].map(|place| (State::ALL[place], counts[place])))
+    }
+
+    /// Something about this project changed, and the change is in the store: its prepared pages are not used any more, nor
+    /// those that are being prepared from what was there before.
+    fn outdate(&self, project: &Project) {
+        self.editions.outdate(project);
+        self.tell_changed(project);
+    }
+
+    /// As [`Quarantine::outdate`], by somebody who goes on preparing from its own change.
+    fn advance(&self, project: &Project, edition: Edition) -> Edition {
+        let edition = self.editions.advance(project, edition);
+        self.tell_changed(project);
+        edition
+    }
+
+    fn tell_changed(&self, project: &Project) {
+        self.hot.invalidate(project);
+        self.missing.invalidate(project);
+        // Nobody listening is no failure.
+        let _ = self.changed.send(project.clone());
+    }
+
+    /// Policy or standing rules changed: every prepared page is dropped.
+    fn outdate_all(&self) {
+        self.editions.outdate_all();
+        self.hot.invalidate_all();
+        self.missing.invalidate_all();
+    }
+}
+
+/// The well-known names, and the internal ones that can be imitated: those written out, and the stems of families.
+pub fn corpus_for(policy: &Policy) -> Corpus {
+    let names = policy.namespaces.of(Ecosystem::Pypi).iter().map(|pattern| match pattern {
+        NamePattern::Exact(name) => name.as_str().to_owned(),
+        NamePattern::Prefix(prefix) => prefix.trim_end_matches('-').to_owned(),
+    });
+    // Shorter stems resemble too much.
+    let names: Vec<String> = names.filter(|name| name.len() > 2).collect();
+    Corpus::with_internal(&names)
+}

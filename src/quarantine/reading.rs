@@ -1,0 +1,299 @@
+//! One reading of a project: what is remembered, what the index says now, what became of it.
+
+use std::sync::Arc;
+
+use super::assess::Bench;
+use super::indexes::{Index, Reading};
+use super::intake::{self, Arrival, Intake};
+use super::refresh::Freshness;
+use super::view::View;
+use super::{Edition, Quarantine, QuarantineError};
+use crate::domain::{
+    EventKind, KnownProject, Listing, PageRead, Project, RuleKind, Sha256, StandingRule, State, Timestamp, Upload,
+};
+use crate::registry::pypi::read_listing;
+use crate::store::Change;
+use crate::upstream::{FreshPage, PageAnswer, Validators};
+
+/// All that the store knows of a project.
+#[derive(Debug)]
+struct Memory {
+    known: Option<KnownProject>,
+    read: Option<PageRead>,
+    uploads: Vec<Upload>,
+    rules: Vec<StandingRule>,
+    owner: Option<String>,
+}
+
+/// What an index said.
+#[derive(Debug)]
+enum Said {
+    /// The page as it is already known.
+    Nothing,
+    /// This page.
+    Page(Listing),
+}
+
+/// What is taken in: what an index said, when, and whether it failed to answer.
+#[derive(Debug)]
+struct News<'a> {
+    index: &'a Index,
+    said: Said,
+    read: Option<PageRead>,
+    stale: Option<QuarantineError>,
+}
+
+impl Quarantine {
+    /// Reads a project's page, unless it was read just now, and takes it in; releases nothing.
+    pub(super) async fn read_and_take_in(
+        &self,
+        project: &Project,
+        freshness: Freshness,
+    ) -> Result<Arc<View>, QuarantineError> {
+        let _turn = self.editions.turn(project).await;
+        // Before anything is read: whatever changes from here on makes the view that comes of it an old one.
+        let edition = self.editions.of(project);
+        let memory = self.remember(project).await?;
+        if freshness == Freshness::Usual
+            && let Some(index) = self.read_just_now(project, &memory)
+        {
+            let news = News { index, said: Said::Nothing, read: None, stale: None };
+            return self.take_in(project, memory, news, edition).await;
+        }
+        let validators = memory
+            .read
+            .as_ref()
+            .map(|read| Validators { etag: read.etag.clone(), last_modified: read.last_modified.clone() });
+        let origin = memory.known.as_ref().map(|known| &known.origin);
+        let policy = self.policy();
+        let asked_at = self.timekeeper.now();
+        let (index, answer) = match self.read_page(project, &policy, origin.zip(validators.as_ref())).await? {
+            Reading::NoFiles => return Ok(self.view_without_files(project, edition)),
+            Reading::Failed { index, error } => {
+                return self.last_good(project, memory, index, error, edition).await;
+            }
+            Reading::Answered { index, answer } => (index, answer),
+        };
+        let is_ours = memory.known.as_ref().is_some_and(|known| known.origin == index.origin);
+        // Rule 10 wants a read that was *made* after a hold's end: when it was answered proves nothing.
+        let now = self.timekeeper.now().min(asked_at);
+        let used = self.used.remove(project).max(memory.read.as_ref().and_then(|read| read.used));
+        let (said, read) = match answer {
+            PageAnswer::NotModified { .. } => {
+                if let Some(read) = memory.read.clone().filter(|_| is_ours) {
+                    (Said::Nothing, PageRead { at: now, used, ..read })
+                } else {
+                    let why = format!("{} answered 304 to a page never read", index.label());
+                    return Err(QuarantineError::Fetch(why));
+                }
+            }
+            // Rule 14: a name that is ours is never answered with 404.
+            PageAnswer::Missing { .. } if memory.known.is_none() && !index.origin.is_public() => {
+                return Ok(self.view_without_files(project, edition));
+            }
+            PageAnswer::Missing { .. } if memory.known.is_none() => {
+                return Err(QuarantineError::NotFound(project.to_string()));
+            }
+            PageAnswer::Missing { .. } => {
+                let read = PageRead { at: now, digest: Sha256::of(b""), etag: None, last_modified: None, used };
+                (Said::Page(Listing::default()), read)
+            }
+            PageAnswer::Fresh(page) => {
+                let Validators { etag, last_modified } = page.validators.clone();
+                let read = PageRead { at: now, digest: Sha256::of(&page.body), etag, last_modified, used };
+                if is_ours && memory.read.as_ref().is_some_and(|before| before.digest == read.digest) {
+                    (Said::Nothing, read)
+                } else {
+                    match parsed(project, page).await {
+                        Ok(listing) => (Said::Page(listing), read),
+                        // A page that cannot be read is an upstream failure: keep serving what was released.
+                        Err(error) => return self.last_good(project, memory, index, error, edition).await,
+                    }
+                }
+            }
+        };
+        let news = News { index, said, read: Some(read), stale: None };
+        let view = self.take_in(project, memory, news, edition).await?;
+        self.remember_errands(&view).await?;
+        Ok(view)
+    }
+
+    async fn remember(&self, project: &Project) -> Result<Memory, QuarantineError> {
+        let (known, read, uploads, rules, owner) = tokio::try_join!(
+            self.store.project(project),
+            self.store.page_read(project),
+            self.store.of(project),
+            self.store.rules_of(project),
+            self.store.private_owner(project),
+        )?;
+        Ok(Memory { known, read, uploads, rules, owner })
+    }
+
+    /// The index of a page that was read within its normal time, if no hold ended since and the name is still its own.
+    fn read_just_now(&self, project: &Project, memory: &Memory) -> Option<&Index> {
+        let (known, read) = memory.known.as_ref().zip(memory.read.as_ref())?;
+        let now = self.timekeeper.wall();
+        let age = now - read.at;
+        let hold_ended = memory.uploads.iter().any(|upload| {
+            upload.state == State::Held && upload.hold_until.is_some_and(|until| until > read.at && until <= now)
+        });
+        let kept_inside = memory.owner.is_some() || self.policy().is_internal(project);
+        let is_fresh = age >= time::Duration::ZERO && age < self.settings.refresh;
+        let may_be_used = is_fresh && !hold_ended && known.origin.is_public() != kept_inside;
+        if may_be_used { self.indexes.of(&known.origin) } else { None }
+    }
+
+    /// The index did not answer: the last good page, judged under the present rules, if it is this index's page.
+    async fn last_good(
+        &self,
+        project: &Project,
+        memory: Memory,
+        index: &Index,
+        error: QuarantineError,
+        edition: Edition,
+    ) -> Result<Arc<View>, QuarantineError> {
+        if memory.known.as_ref().is_none_or(|known| known.origin != index.origin) {
+            return Err(error);
+        }
+        tracing::warn!(%project, %error, "serving the last good page");
+        metrics::counter!("lazaret_stale_pages_total").increment(1);
+        let news = News { index, said: Said::Nothing, read: None, stale: Some(error) };
+        self.take_in(project, memory, news, edition).await
+    }
+
+    /// Takes a page in (or, without one, judges again if the rules changed), commits what changed and makes the view.
+    async fn take_in(
+        &self,
+        project: &Project,
+        memory: Memory,
+        news: News<'_>,
+        edition: Edition,
+    ) -> Result<Arc<View>, QuarantineError> {
+        let Memory { known, read: read_before, uploads, rules, owner } = memory;
+        let News { index, said, read, stale } = news;
+        let policy = self.policy();
+        let corpus = self.corpus.load_full();
+        let (now, first_sight) = (self.timekeeper.now(), self.timekeeper.latest());
+        let namesake = owner.filter(|_| index.origin.is_public());
+        let private_hold = index.hold;
+        // A waiver that runs out changes what is served at that moment.
+        let next_end = next_waiver_end(&rules, now);
+        let judged_under =
+            Bench { policy: &policy, corpus: &corpus, rules: &rules, private_hold, namesake: namesake.as_deref(), now }
+                .digest();
+        let previous_read = read_before.map(|read| read.at);
+        let read_at = read.as_ref().map(|read| read.at).or(previous_read);
+        let listing = match (said, &known) {
+            (Said::Page(listing), _) => listing,
+            (Said::Nothing, Some(known)) if known.judged_under != Some(judged_under) => as_listing(known),
+            (Said::Nothing, Some(_)) => {
+                if let Some(read) = read {
+                    self.store.touch(project, read).await?;
+                }
+                let known = known.ok_or_else(|| QuarantineError::NotFound(project.to_string()))?;
+                return Ok(self.make_view(known, uploads, (read_at, next_end), stale, edition));
+            }
+            (Said::Nothing, None) => return Err(QuarantineError::NotFound(project.to_string())),
+        };
+        let is_first = known.is_none();
+        let origin = index.origin.clone();
+        let (trusted, volatile) = (index.trusted, index.is_volatile(&project.name));
+        let arriving = project.clone();
+        // A page of four thousand files takes milliseconds: off the reactor.
+        let worked = tokio::task::spawn_blocking(move || {
+            let bench = Bench {
+                policy: &policy,
+                corpus: &corpus,
+                rules: &rules,
+                private_hold,
+                namesake: namesake.as_deref(),
+                now,
+            };
+            let arrival = Arrival {
+                project: &arriving,
+                origin: &origin,
+                listing,
+                known,
+                uploads,
+                previous_read,
+                first_sight,
+                trusted,
+                volatile,
+            };
+            intake::take_in(arrival, &bench)
+        });
+        let intake = worked.await.map_err(|failure| QuarantineError::Fetch(failure.to_string()))?;
+        let changes = intake.rewritten || !intake.changed.is_empty();
+        let (known, uploads) = self.commit_intake(project, intake, read, is_first).await?;
+        let edition = if changes { self.advance(project, edition) } else { edition };
+        Ok(self.make_view(known, uploads, (read_at, next_end), stale, edition))
+    }
+
+    async fn commit_intake(
+        &self,
+        project: &Project,
+        mut intake: Intake,
+        read: Option<PageRead>,
+        is_first: bool,
+    ) -> Result<(KnownProject, Vec<Upload>), QuarantineError> {
+        for (_, dossier) in intake.dossiers.drain(..) {
+            self.store.keep(dossier).await?;
+        }
+        for event in intake.events.iter().filter(|event| event.kind == EventKind::Alarm) {
+            metrics::counter!("lazaret_alarms_total").increment(1);
+            tracing::error!(%project, "{}", event.summary);
+        }
+        let touched: Vec<Upload> = intake.changed.iter().filter_map(|id| intake.uploads.get(id)).cloned().collect();
+        self.add_blast_radius(&mut intake.events, &touched).await?;
+        let change = Change {
+            listing: intake.rewritten.then(|| intake.known.clone()),
+            read: read.map(|read| (project.clone(), read)),
+            uploads: touched,
+            events: std::mem::take(&mut intake.events),
+            ..Change::default()
+        };
+        // A first reading only lists and holds. If the power takes it, the page is read again and the same is held again, so
+        // nobody waits for the disk; whatever moves a file that was known is durable before it is seen.
+        if is_first && change.events.iter().all(|event| event.kind == EventKind::Baseline) {
+            self.store.note(change).await?;
+        } else {
+            self.store.commit(change).await?;
+        }
+        for id in &intake.changed {
+            if let Some(upload) = intake.uploads.get_mut(id) {
+                upload.revision += 1;
+            }
+        }
+        Ok((intake.known, intake.uploads.into_values().collect()))
+    }
+}
+
+async fn parsed(project: &Project, page: FreshPage) -> Result<Listing, QuarantineError> {
+    let name = project.name.clone();
+    let parsed =
+        tokio::task::spawn_blocking(move || read_listing(&page.content_type, &page.body, &page.url, &name)).await;
+    match parsed {
+        Ok(Ok(listing)) => Ok(listing),
+        Ok(Err(source)) => Err(QuarantineError::Unreadable { project: project.clone(), source: Arc::new(source) }),
+        Err(panic) => Err(QuarantineError::Fetch(panic.to_string())),
+    }
+}
+
+/// What is known, as the page that showed it: to judge again without a new reading.
+fn as_listing(known: &KnownProject) -> Listing {
+    Listing {
+        files: known.files.iter().filter(|file| file.vanished.is_none()).map(|file| file.file.clone()).collect(),
+        hidden: known.hidden.clone(),
+        status: known.status.clone(),
+        ..Listing::default()
+    }
+}
+
+/// When the next waiver of the project ends.
+pub(super) fn next_waiver_end(rules: &[StandingRule], now: Timestamp) -> Option<Timestamp> {
+    let ends = rules.iter().filter_map(|rule| match &rule.kind {
+        RuleKind::Waiver { expires, .. } => Some(*expires),
+        RuleKind::Block { .. } => None,
+    });
+    ends.filter(|end| *end > now).min()
+}

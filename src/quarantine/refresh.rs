@@ -1,0 +1,203 @@
+//! From a name to a view: hot if it may be, else one reading of the page for everybody who waits for it.
+
+use std::sync::Arc;
+
+use super::assess::Bench;
+use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
+use super::{Edition, Quarantine, QuarantineError};
+use crate::domain::{KnownProject, Origin, Project, State, Timestamp, Upload};
+use crate::registry::pypi::Format;
+use crate::store::StoreError;
+
+/// Two replicas may take in the same page at once; the loser reads again.
+const ATTEMPTS: usize = 4;
+/// How long a name that is nowhere is remembered as such.
+const MISSING_REMEMBERED: time::Duration = time::Duration::seconds(60);
+/// After an upstream failure, the last good page is served for this long before the upstream is asked again.
+const STALE_RETRY: time::Duration = time::Duration::seconds(15);
+
+/// How fresh an answer must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Within the page's normal time.
+    Usual,
+    /// Read from the upstream at or after this moment, if the upstream answers.
+    Since(Timestamp),
+}
+
+impl Quarantine {
+    /// The view of a project if one is ready and may still be used: the hot path, without store, upstream or parsing.
+    pub fn ready_view(&self, project: &Project) -> Option<Arc<View>> {
+        let view = self.hot.get(project)?;
+        let usable = self.is_present(&view) && self.timekeeper.wall() < view.valid_until;
+        usable.then_some(view)
+    }
+
+    /// The view of a project.
+    pub async fn view(self: &Arc<Self>, project: &Project, freshness: Freshness) -> Result<Arc<View>, QuarantineError> {
+        if let Some(view) = self.ready_view(project) {
+            let fresh = match freshness {
+                Freshness::Usual => true,
+                Freshness::Since(moment) => view.read_at.is_some_and(|read| read >= moment),
+            };
+            if fresh {
+                return Ok(view);
+            }
+        }
+        if freshness == Freshness::Usual
+            && let Some(at) = self.missing.get(project)
+            && self.timekeeper.wall() - at < MISSING_REMEMBERED
+        {
+            return Err(QuarantineError::NotFound(project.to_string()));
+        }
+        if freshness == Freshness::Usual {
+            self.used.insert(project.clone(), self.timekeeper.wall());
+        }
+        // A reading that was under way already may have begun before the decision or the moment that the caller knows of;
+        // the second one began after that.
+        for is_last in [false, true] {
+            let house = self.clone();
+            let wanted = project.clone();
+            let reading = move || async move { house.look_up(&wanted, freshness).await };
+            match self.readings.run((project.clone(), freshness != Freshness::Usual), reading).await {
+                Ok(Ok(view)) if !is_last && !self.answers(&view, freshness) => {}
+                Ok(answer) => return answer,
+                Err(failure) => return Err(QuarantineError::Fetch(failure.to_string())),
+            }
+        }
+        Err(QuarantineError::Fetch("the page changed too often while it was read".into()))
+    }
+
+    /// A view's page in this format and encoding.
+    pub fn page(&self, view: &Arc<View>, format: Format, encoding: Encoding) -> PreparedPage {
+        let before = view.weight();
+        let page = view.page(format, encoding);
+        // A view is weighed when it is put in, and grows with the first page that is made of it.
+        if view.weight() != before && self.is_present(view) {
+            self.hot.insert(view.project.clone(), view.clone());
+        }
+        page
+    }
+
+    /// Whether nothing changed since the view was begun.
+    fn is_present(&self, view: &View) -> bool {
+        view.edition == self.editions.of(&view.project)
+    }
+
+    /// Whether a view that comes of a shared reading is what this caller asked for.
+    fn answers(&self, view: &View, freshness: Freshness) -> bool {
+        let fresh = match freshness {
+            Freshness::Usual => true,
+            Freshness::Since(moment) => view.stale.is_some() || view.read_at.is_none_or(|read| read >= moment),
+        };
+        fresh && self.is_present(view)
+    }
+
+    /// Looks a project up; releases what is due on the way, if the page was read for it (rule 10).
+    async fn look_up(self: Arc<Self>, project: &Project, freshness: Freshness) -> Result<Arc<View>, QuarantineError> {
+        let mut last = None;
+        let mut freshness = freshness;
+        let mut hashed = false;
+        for _ in 0..ATTEMPTS {
+            match self.read_and_take_in(project, freshness).await {
+                Err(QuarantineError::Store(error)) if matches!(*error, StoreError::Conflict(_)) => {
+                    last = Some(QuarantineError::Store(error));
+                }
+                Err(error) => {
+                    if matches!(error, QuarantineError::NotFound(_)) {
+                        self.missing.insert(project.clone(), self.timekeeper.wall());
+                    }
+                    return Err(error);
+                }
+                Ok(view) if !hashed && self.hash_newest(&view).await => {
+                    // The page was read just now: what was learned of its files is in the store.
+                    freshness = Freshness::Usual;
+                    hashed = true;
+                }
+                Ok(view) => {
+                    let view = if self.anything_due(&view) { self.release_from(view).await? } else { view };
+                    self.hot.insert(project.clone(), view.clone());
+                    return Ok(view);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| QuarantineError::Fetch("the page changed too often while it was read".into())))
+    }
+
+    /// The view of a name that has no files here.
+    pub(super) fn view_without_files(&self, project: &Project, edition: Edition) -> Arc<View> {
+        Arc::new(View::new(Parts {
+            project: project.clone(),
+            known: None,
+            uploads: Vec::new(),
+            read_at: None,
+            valid_until: self.timekeeper.wall() + self.settings.refresh,
+            stale: None,
+            edition,
+            appearance: self.appearance(),
+            public_url: self.settings.public_url.clone(),
+        }))
+    }
+
+    /// A view of what is in the store, valid until the page is due again, the next hold ends, or the next waiver.
+    pub(super) fn make_view(
+        &self,
+        known: KnownProject,
+        uploads: Vec<Upload>,
+        (read_at, next_end): (Option<Timestamp>, Option<Timestamp>),
+        stale: Option<QuarantineError>,
+        edition: Edition,
+    ) -> Arc<View> {
+        let now = self.timekeeper.wall();
+        let due = match (&stale, read_at) {
+            (None, Some(read)) => read.min(now) + self.settings.refresh,
+            _ => now + STALE_RETRY,
+        };
+        let valid_until = valid_until(&uploads, next_end.map_or(due, |end| end.min(due)), now);
+        Arc::new(View::new(Parts {
+            project: known.project.clone(),
+            known: Some(known),
+            uploads,
+            read_at,
+            valid_until,
+            stale,
+            edition,
+            appearance: self.appearance(),
+            public_url: self.settings.public_url.clone(),
+        }))
+    }
+
+    fn appearance(&self) -> Appearance {
+        let policy = self.policy();
+        Appearance { mode: policy.mode, held_files: policy.held_files }
+    }
+
+    /// The bench for a project of this index.
+    pub(super) async fn with_bench<T>(
+        &self,
+        project: &Project,
+        origin: &Origin,
+        work: impl FnOnce(&Bench<'_>) -> T,
+    ) -> Result<T, QuarantineError> {
+        let rules = self.store.rules_of(project).await?;
+        let owner = self.store.private_owner(project).await?;
+        let namesake = owner.filter(|_| origin.is_public());
+        let policy = self.policy();
+        let private_hold = self.indexes.of(origin).and_then(|index| index.hold);
+        Ok(work(&Bench {
+            policy: &policy,
+            corpus: &self.corpus.load(),
+            rules: &rules,
+            private_hold,
+            namesake: namesake.as_deref(),
+            now: self.timekeeper.now(),
+        }))
+    }
+}
+
+/// When a page's view must be looked at again: when the page is due, or when the next hold ends.
+fn valid_until(uploads: &[Upload], due: Timestamp, now: Timestamp) -> Timestamp {
+    let holds = uploads.iter().filter(|upload| upload.state == State::Held).filter_map(|upload| upload.hold_until);
+    // A hold that has ended already and was not released has a reason that time alone will not mend.
+    holds.filter(|until| *until > now).min().map_or(due, |next| next.min(due))
+}

@@ -1,0 +1,211 @@
+//! What reading the bytes showed becomes a row: kept and examined, or back in the hold, or an alarm.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::fetch::{RULES, pins_in};
+use super::view::View;
+use super::{Quarantine, QuarantineError};
+use crate::archive::Walk;
+use crate::blob::Staged;
+use crate::domain::{
+    Actor, CoreMetadata, Decision, EventDraft, EventKind, Examination, FileKind, KnownFile, Outcome, Pin, Scope,
+    Sha256, State, Upload, UploadId,
+};
+use crate::registry::pypi::core_metadata;
+use crate::store::{Change, StoreError};
+
+/// What reading the bytes showed.
+#[derive(Debug)]
+struct Learned {
+    sha256: Sha256,
+    size: u64,
+    examination: Examination,
+    metadata: Option<Sha256>,
+    pins: Vec<Pin>,
+}
+
+impl Quarantine {
+    /// Keeps the bytes and what was learned of them; a file that is not what it should be goes back into the hold.
+    pub(super) async fn settle(
+        self: &Arc<Self>,
+        view: &View,
+        file: &KnownFile,
+        staged: &Staged,
+        mut walk: Walk,
+    ) -> Result<Upload, QuarantineError> {
+        let metadata = walk.metadata.take().filter(|_| file.file.kind == FileKind::Wheel);
+        let objection = self.metadata_objection(view, file, metadata.as_deref()).await?;
+        self.blobs.store(staged).await?;
+        let mut own_metadata = None;
+        let mut pins = Vec::new();
+        if let Some(bytes) = metadata {
+            pins = pins_in(&bytes);
+            own_metadata = Some(self.blobs.store_bytes(bytes.into()).await?);
+        }
+        let now = self.timekeeper.now();
+        let why = walk.objections.iter().find(|objection| objection.is_fatal()).map(ToString::to_string).or(objection);
+        let examination = match &why {
+            None => Examination::Passed { sha256: staged.sha256, rules: RULES, at: now },
+            Some(why) => Examination::Failed { why: why.clone(), at: now },
+        };
+        let learned = Learned { sha256: staged.sha256, size: staged.size, examination, metadata: own_metadata, pins };
+        let upload = self.write_down(view, file, &learned, &walk).await?;
+        self.outdate(&view.project);
+        match why {
+            None => Ok(upload),
+            Some(why) => Err(QuarantineError::Forbidden(why)),
+        }
+    }
+
+    /// Rule 4: the METADATA inside must be the one that the upstream offers, and must speak of this project and version.
+    async fn metadata_objection(
+        &self,
+        view: &View,
+        file: &KnownFile,
+        metadata: Option<&[u8]>,
+    ) -> Result<Option<String>, QuarantineError> {
+        if file.file.kind != FileKind::Wheel {
+            return Ok(None);
+        }
+        let Some(bytes) = metadata else { return Ok(Some("the wheel has no METADATA".to_owned())) };
+        let offered = match file.file.core_metadata {
+            CoreMetadata::No => None,
+            CoreMetadata::Digest(digest) => Some(digest),
+            CoreMetadata::Yes => self.offered_metadata(view, file).await?.map(|bytes| Sha256::of(&bytes)),
+        };
+        if offered.is_some_and(|digest| digest != Sha256::of(bytes)) {
+            return Ok(Some("the METADATA inside the wheel is not the one that the index offers".to_owned()));
+        }
+        match core_metadata::read(bytes) {
+            Ok(read) if core_metadata::agrees(&view.project.name, &file.file.version, &read) => Ok(None),
+            Ok(read) => Ok(Some(format!("the METADATA speaks of {} {}", read.name, read.version))),
+            Err(error) => Ok(Some(format!("the METADATA cannot be read: {error}"))),
+        }
+    }
+
+    /// Writes the row and its event; somebody else's change in between is kept.
+    async fn write_down(
+        &self,
+        view: &View,
+        file: &KnownFile,
+        learned: &Learned,
+        walk: &Walk,
+    ) -> Result<Upload, QuarantineError> {
+        loop {
+            let row = self.row_for(view, file).await?;
+            let (upload, mut events, dossier) = self.with_learned(row, view, file, learned, walk).await?;
+            self.add_blast_radius(&mut events, std::slice::from_ref(&upload)).await?;
+            if let Some(dossier) = dossier {
+                self.store.keep(dossier).await?;
+            }
+            let change = Change { uploads: vec![upload.clone()], events, ..Change::default() };
+            match self.store.commit(change).await {
+                Ok(_) => return Ok(Upload { revision: upload.revision + 1, ..upload }),
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn with_learned(
+        &self,
+        row: Upload,
+        view: &View,
+        file: &KnownFile,
+        learned: &Learned,
+        walk: &Walk,
+    ) -> Result<(Upload, Vec<EventDraft>, Option<Vec<u8>>), QuarantineError> {
+        let now = self.timekeeper.now();
+        let mut upload = row;
+        upload.sha256 = Some(learned.sha256);
+        upload.size = Some(learned.size);
+        upload.metadata = learned.metadata.or(upload.metadata);
+        upload.pins = Some(learned.pins.clone());
+        upload.examination = learned.examination.clone();
+        upload.requested.get_or_insert(now);
+        let mut events = vec![examined(&upload, now)];
+        let mut kept = None;
+        if let Some(known) = &view.known {
+            let clock_start = upload.clock_start;
+            let (verdict, bytes) = self
+                .with_bench(&view.project, &known.origin, |bench| {
+                    let facts = bench.facts(known);
+                    let dossier = bench.dossier(&facts, file, clock_start, None, Some(walk.clone()));
+                    (bench.judge(&dossier), serde_json::to_vec(&dossier))
+                })
+                .await?;
+            if let Ok(bytes) = bytes {
+                upload.dossier = Some(Sha256::of(&bytes));
+                kept = Some(bytes);
+            }
+            if upload.state == State::Held && upload.decision.is_none() && verdict.outcome == Outcome::Review {
+                upload.hold_until = None;
+            }
+            upload.verdict = verdict;
+        }
+        if let Examination::Failed { why, .. } = &learned.examination
+            && upload.state == State::Held
+        {
+            why.clone_into(&mut upload.verdict.reason);
+            upload.verdict.outcome = upload.verdict.outcome.max(Outcome::Review);
+            upload.hold_until = None;
+        }
+        if let Examination::Failed { why, .. } = &learned.examination
+            && upload.state == State::Released
+        {
+            why.clone_into(&mut upload.verdict.reason);
+            upload.verdict.outcome = Outcome::Review;
+            upload.state = State::Held;
+            upload.hold_until = None;
+            let by = Actor::house("examination");
+            upload.decision =
+                Some(Decision { by: by.clone(), reason: why.clone(), at: now, scope: Scope::File, expires: None });
+            let mut event = EventDraft::new(now, by, EventKind::Suspended, why.clone());
+            event.project = Some(upload.project.clone());
+            event.upload = Some(upload.id.clone());
+            event.moved = Some((Some(State::Released), State::Held));
+            events.push(event);
+        }
+        Ok((upload, events, kept))
+    }
+
+    /// The bytes are not what the index promised: thrown away, told, tried again at the next request.
+    pub(super) async fn promise_broken(
+        &self,
+        view: &View,
+        file: &KnownFile,
+        staged: &Staged,
+        why: &str,
+    ) -> Result<(), QuarantineError> {
+        // The row is left alone: what a broken cache sent once must not close a good file for ever. And one alarm is enough, or
+        // a client that tries again and again would fill the ledger.
+        let id = UploadId::of(&view.project, &file.file.filename, file.file.promise.as_ref());
+        if self.fetches.alarmed.get(&id) == Some(staged.sha256) {
+            return Ok(());
+        }
+        self.fetches.alarmed.insert(id, staged.sha256);
+        metrics::counter!("lazaret_alarms_total").increment(1);
+        tracing::error!(project = %view.project, file = %file.file.filename, why, "integrity alarm");
+        let mut event = EventDraft::new(self.timekeeper.now(), Actor::house("fetch"), EventKind::Alarm, why.to_owned());
+        event.project = Some(view.project.clone());
+        event.details = json!({
+            "filename": file.file.filename,
+            "promise": file.file.promise.as_ref().map(ToString::to_string),
+            "received": staged.sha256,
+            "size": staged.size,
+        });
+        self.store.commit(Change { events: vec![event], ..Change::default() }).await?;
+        Ok(())
+    }
+}
+
+fn examined(upload: &Upload, now: crate::domain::Timestamp) -> EventDraft {
+    let summary = format!("{}: examination {}", upload.filename, upload.examination.as_str());
+    let mut event = EventDraft::new(now, Actor::house("examination"), EventKind::Examined, summary);
+    event.project = Some(upload.project.clone());
+    event.upload = Some(upload.id.clone());
+    event.details = json!({ "sha256": upload.sha256, "size": upload.size, "examination": upload.examination });
+    event
+}
