@@ -1,0 +1,147 @@
+//! Work in the background: leased from the store, so that it survives a restart and is done once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::domain::{Project, Timestamp};
+use crate::quarantine::{Quarantine, QuarantineError, errands};
+use crate::store::Job;
+
+mod hash_file;
+mod read_requirements;
+mod release_held;
+mod reread_page;
+
+/// How often the driver looks for work.
+const TICK: Duration = Duration::from_secs(1);
+/// A job whose worker is silent for so long is given to another.
+const LEASE: Duration = Duration::from_mins(5);
+/// A job that takes longer is broken off.
+const LONGEST_JOB: Duration = Duration::from_secs(4 * 60 + 45);
+/// After so long at jobs, ended holds are looked at again.
+const LONGEST_ROUND: time::Duration = time::Duration::seconds(10);
+/// So many jobs at once.
+const ABREAST: usize = 4;
+/// So many due files are looked at in one tick.
+const DUE: usize = 500;
+/// A project whose release did not come about is tried again after this.
+const RELEASE_PAUSE: time::Duration = time::Duration::seconds(30);
+/// A job that fails this often is given up until something asks for it again.
+const MOST_ATTEMPTS: u32 = 12;
+
+/// Runs jobs until the house closes.
+#[derive(Debug)]
+pub struct Driver {
+    quarantine: Arc<Quarantine>,
+    /// Projects whose release was tried, and when it may be tried again.
+    paused: moka::sync::Cache<Project, Timestamp>,
+}
+
+impl Driver {
+    /// A driver for this quarantine.
+    pub fn new(quarantine: Arc<Quarantine>) -> Self {
+        Self { quarantine, paused: moka::sync::Cache::new(10_000) }
+    }
+
+    /// Looks for work every second until `closing` turns true.
+    pub async fn run(&self, mut closing: watch::Receiver<bool>) {
+        let mut ticks: u32 = 0;
+        loop {
+            tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                () = tokio::time::sleep(TICK) => {}
+            }
+            if let Err(error) = self.quarantine.write_downloads().await {
+                tracing::error!(%error, "the downloads could not be written down");
+            }
+            // What is broken off here comes back when its lease ends: nobody waits for it at the end.
+            let worked = tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                worked = self.run_due() => worked,
+            };
+            if let Err(error) = worked {
+                tracing::error!(%error, "background work failed");
+            }
+            if ticks.is_multiple_of(60)
+                && let Err(error) = self.quarantine.keep_time().await
+            {
+                tracing::error!(%error, "the time could not be kept");
+            }
+            ticks = ticks.wrapping_add(1);
+        }
+    }
+
+    /// Does everything that is due now, once.
+    pub async fn run_due(&self) -> Result<(), QuarantineError> {
+        let now = self.quarantine.timekeeper.wall();
+        for project in self.quarantine.due_projects(DUE).await? {
+            if self.paused.get(&project).is_some_and(|until| now < until) {
+                continue;
+            }
+            self.paused.insert(project.clone(), now + RELEASE_PAUSE);
+            release_held::run(&self.quarantine, &project).await;
+        }
+        loop {
+            let jobs = self.quarantine.jobs().lease(now, LEASE, ABREAST).await?;
+            if jobs.is_empty() {
+                return Ok(());
+            }
+            let work = jobs.into_iter().map(|job| self.work(job, now));
+            for outcome in futures_util::future::join_all(work).await {
+                outcome?;
+            }
+            if self.quarantine.timekeeper.wall() - now > LONGEST_ROUND {
+                // Holds that ended meanwhile come before what else there is to do.
+                return Ok(());
+            }
+        }
+    }
+
+    async fn work(&self, job: Job, now: Timestamp) -> Result<(), QuarantineError> {
+        // In a task of its own: one job that panics must not end all background work. Given up before its lease ends, so that
+        // it never runs twice at once.
+        let doing = tokio::spawn(tokio::time::timeout(LONGEST_JOB, work(self.quarantine.clone(), job.clone())));
+        let outcome = match doing.await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(QuarantineError::Fetch("the job took too long".into())),
+            Err(panic) => Err(QuarantineError::Fetch(panic.to_string())),
+        };
+        metrics::counter!("lazaret_jobs_total", "kind" => job.kind.clone(), "outcome" => if outcome.is_ok() { "done" } else { "failed" })
+            .increment(1);
+        let jobs = self.quarantine.jobs();
+        match outcome {
+            Ok(Next::Done) => jobs.finish(&job.key).await?,
+            Ok(Next::Again(at)) => jobs.retry(&job.key, at).await?,
+            Err(error) if job.attempts >= MOST_ATTEMPTS => {
+                tracing::warn!(key = job.key, %error, "given up");
+                jobs.finish(&job.key).await?;
+            }
+            Err(error) => {
+                let pause = time::Duration::seconds(15) * 2_i32.pow(job.attempts.min(8));
+                tracing::info!(key = job.key, %error, "tried again later");
+                jobs.retry(&job.key, now + pause).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn work(quarantine: Arc<Quarantine>, job: Job) -> Result<Next, QuarantineError> {
+    match job.kind.as_str() {
+        errands::REREAD => reread_page::run(&quarantine, &job.subject).await,
+        errands::HASH => hash_file::run(&quarantine, &job.subject).await,
+        errands::REQUIREMENTS => read_requirements::run(&quarantine, &job.subject).await,
+        unknown => {
+            tracing::warn!(kind = unknown, "a job of a kind that this lazaret does not know is dropped");
+            Ok(Next::Done)
+        }
+    }
+}
+
+/// What becomes of a job that went well.
+enum Next {
+    Done,
+    Again(Timestamp),
+}
