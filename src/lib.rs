@@ -4,6 +4,7 @@ pub mod archive;
 pub mod blob;
 pub mod corpus;
 pub mod domain;
+pub mod http;
 pub mod jobs;
 pub mod policy;
 pub mod quarantine;

@@ -1,0 +1,125 @@
+//! The queue and its uploads.
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::error::ApiError;
+use super::super::extract::Segments;
+use super::body::{Asked, EventBody, PageBody, UploadBody};
+use super::{Desk, guard};
+use crate::domain::{Actor, Ecosystem, Project, ProjectName, Role, State as UploadState};
+use crate::quarantine::desk::Target;
+use crate::quarantine::why::Why;
+use crate::store::UploadQuery;
+
+const PAGE: usize = 100;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// held, released, rejected or recalled.
+    state: Option<String>,
+    /// pypi, cpan or teapot.
+    ecosystem: Option<String>,
+    /// A project's name.
+    project: Option<String>,
+    /// At most 100.
+    limit: Option<usize>,
+    /// The last answer's `next`.
+    cursor: Option<String>,
+}
+
+/// Uploads, by state, ecosystem or project.
+#[utoipa::path(get, operation_id = "list_uploads", path = "/api/v1/uploads", params(ListQuery), responses((status = 200, body = PageBody<UploadBody>)))]
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Extension(actor): Extension<Actor>,
+    Asked(query): Asked<ListQuery>,
+) -> Result<Json<PageBody<UploadBody>>, ApiError> {
+    guard::require(&actor, Role::Viewer)?;
+    let bad = |field: &str, error: &dyn std::fmt::Display| ApiError::bad_request(format!("{field}: {error}"));
+    let ecosystem: Option<Ecosystem> =
+        query.ecosystem.map(|text| text.parse().map_err(|error| bad("ecosystem", &error))).transpose()?;
+    let project = query
+        .project
+        .map(|text| {
+            if text.contains(':') {
+                text.parse().map_err(|error| bad("project", &error))
+            } else {
+                let ecosystem = ecosystem.unwrap_or(Ecosystem::Pypi);
+                let name = ProjectName::parse(ecosystem, &text).map_err(|error| bad("project", &error))?;
+                Ok(Project { ecosystem, name })
+            }
+        })
+        .transpose()?;
+    let state: Option<UploadState> =
+        query.state.map(|text| text.parse().map_err(|error| bad("state", &error))).transpose()?;
+    let cursor = query.cursor.map(|text| text.parse().map_err(|error| bad("cursor", &error))).transpose()?;
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let found = desk.quarantine.uploads(&UploadQuery { state, ecosystem, project, limit, cursor }).await?;
+    let next = (found.len() == limit).then(|| found.last().map(|upload| upload.id.to_string())).flatten();
+    Ok(Json(PageBody { items: found.iter().map(UploadBody::from).collect(), next }))
+}
+
+/// An upload with its history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UploadWithHistory {
+    #[serde(flatten)]
+    upload: UploadBody,
+    history: Vec<EventBody>,
+}
+
+/// One upload: findings with evidence, verdict, history.
+#[utoipa::path(get, operation_id = "show_upload", path = "/api/v1/uploads/{id}", params(("id" = String, Path, description = "an id, its first characters, pypi:NAME==VERSION or a file name")), responses((status = 200, body = UploadWithHistory), (status = 404)))]
+pub(super) async fn one(
+    State(desk): State<Desk>,
+    Extension(actor): Extension<Actor>,
+    Segments(id): Segments<String>,
+) -> Result<Json<UploadWithHistory>, ApiError> {
+    guard::require(&actor, Role::Viewer)?;
+    let upload = desk.quarantine.find(&id).await?;
+    let history = desk.quarantine.history(&upload.id).await?;
+    Ok(Json(UploadWithHistory {
+        upload: UploadBody::from(&upload),
+        history: history.iter().map(EventBody::from).collect(),
+    }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhyQuery {
+    /// pypi:NAME or pypi:NAME==VERSION.
+    target: String,
+}
+
+/// What this proxy would serve of a name now, what not, why and until when.
+#[utoipa::path(get, operation_id = "why", path = "/api/v1/why", params(WhyQuery), responses((status = 200, body = Why)))]
+pub(super) async fn why(
+    State(desk): State<Desk>,
+    Extension(actor): Extension<Actor>,
+    Asked(query): Asked<WhyQuery>,
+) -> Result<Json<Why>, ApiError> {
+    guard::require(&actor, Role::Viewer)?;
+    let target: Target = query.target.parse()?;
+    Ok(Json(desk.quarantine.why(&target).await?))
+}
+
+/// Metrics in Prometheus' text format.
+pub(super) async fn metrics(
+    State(desk): State<Desk>,
+    Extension(actor): Extension<Actor>,
+) -> Result<Response, ApiError> {
+    guard::require(&actor, Role::Viewer)?;
+    for (state, count) in desk.quarantine.counts().await? {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; nobody has 2^52 uploads")]
+        metrics::gauge!("lazaret_uploads", "state" => state.as_str()).set(count as f64);
+    }
+    let mut response = (desk.metrics)().into_response();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}

@@ -1,0 +1,85 @@
+//! What every request passes: an id, a deadline for the first byte, a count, and a log line where somebody should look.
+
+use std::fmt;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::error::ApiError;
+
+/// The longest wait for an answer's head; long waits inside have shorter limits of their own.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives the request an id, counts it, and answers for it if nobody else does in time.
+pub async fn observe(request: Request, next: Next) -> Response {
+    let id = RequestId::next();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let uri = request.uri().clone();
+    let mut response = match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "Too slow", "the answer took too long; try again")
+            .into_response(),
+    };
+    let status = response.status();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    metrics::counter!("lazaret_requests_total", "route" => route, "status" => status.as_str().to_owned()).increment(1);
+    let path = uri.path();
+    if status.is_server_error() {
+        tracing::warn!(request = %id, %method, path, status = status.as_u16(), "request failed");
+    } else if status == StatusCode::FORBIDDEN {
+        tracing::info!(request = %id, %method, path, "request refused");
+    } else {
+        tracing::debug!(request = %id, %method, path, status = status.as_u16(), "request answered");
+    }
+    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID.clone(), value);
+    }
+    response
+}
+
+/// Tells requests apart in logs and reports: which run of the program, and which request of it.
+#[derive(Debug, Clone, Copy)]
+struct RequestId(u64);
+
+impl RequestId {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Asking the system for randomness at each request would cost as much as finding the answer.
+        static RUN: LazyLock<u32> = LazyLock::new(rand::random);
+        write!(f, "{:08x}-{}", *RUN, self.0)
+    }
+}
+
+/// Our name in `Via`: a lazaret that is set to use itself as its upstream recognises it (rule 17).
+#[derive(Debug, Clone)]
+pub struct Via(HeaderValue);
+
+impl Via {
+    /// With this pseudonym.
+    pub fn named(pseudonym: &str) -> Self {
+        Self(
+            HeaderValue::try_from(format!("1.1 {pseudonym}"))
+                .unwrap_or_else(|_| HeaderValue::from_static("1.1 lazaret")),
+        )
+    }
+}
+
+/// Says that the answer came through us.
+pub async fn via(axum::extract::State(Via(via)): axum::extract::State<Via>, mut response: Response) -> Response {
+    response.headers_mut().insert(http::header::VIA, via);
+    response
+}

@@ -1,0 +1,8 @@
+//! The doors: what clients and reviewers see. Everything behind them knows no status code.
+
+pub mod admin;
+mod error;
+mod extract;
+pub mod layers;
+pub mod package;
+pub mod serve;

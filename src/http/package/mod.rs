@@ -1,0 +1,63 @@
+//! The package listener: what pip, uv and poetry talk to.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use http::{HeaderValue, StatusCode, header};
+
+use super::error::ApiError;
+use super::layers::{self, Via};
+use crate::quarantine::Quarantine;
+
+mod file;
+pub(in crate::http) mod health;
+mod pypi;
+mod status;
+
+pub(in crate::http) use health::{live, ready};
+
+/// All routes of the package listener, as one flat list.
+pub fn router(quarantine: Arc<Quarantine>, via: &str) -> Router {
+    Router::new()
+        // What installers use.
+        .route("/pypi/simple", get(pypi::to_root))
+        .route("/pypi/simple/", get(pypi::root))
+        .route("/pypi/simple/{project}", get(pypi::to_page))
+        .route("/pypi/simple/{project}/", get(pypi::page))
+        .route("/pypi/files/{project}/{sha256}/{filename}", get(file::file))
+        .route("/pypi/pypi/{project}/json", get(pypi::document))
+        .route("/pypi/pypi/{project}/{version}/json", get(pypi::version_document))
+        // What uploaders try.
+        .route("/pypi/legacy/", any(not_here))
+        // What people and monitors read.
+        .route("/uploads/{id}", get(status::page))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(not_here)
+        .fallback(|| async {
+            ApiError::not_found("there is nothing at this address; packages are under /pypi/simple/")
+        })
+        .layer(middleware::map_response_with_state(Via::named(via), layers::via))
+        .layer(middleware::from_fn(layers::observe))
+        .with_state(quarantine)
+}
+
+/// The teapot listener, until there is a teapot behind it.
+pub fn not_yet_router() -> Router {
+    Router::new().fallback(|| async { ApiError::not_found("lazaret serves no teapot repository yet") })
+}
+
+/// lazaret only reads: uploads go to the index itself.
+async fn not_here() -> Response {
+    let error = ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Method not allowed",
+        "lazaret serves packages and takes none; upload to the index itself",
+    );
+    let mut response = error.into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
