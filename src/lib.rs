@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod blob;
+pub mod config;
 pub mod corpus;
 pub mod domain;
 pub mod http;
@@ -11,4 +12,5 @@ pub mod quarantine;
 pub mod registry;
 pub mod signals;
 pub mod store;
+pub mod telemetry;
 pub mod upstream;

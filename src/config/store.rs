@@ -1,0 +1,25 @@
+//! `[store]`: where facts and bytes are kept.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use super::values;
+
+/// One folder for everything.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// The folder, relative to the working directory.
+    pub data_dir: PathBuf,
+    /// How many bytes of cached files are kept; what has vanished upstream is never evicted.
+    #[serde(deserialize_with = "values::size")]
+    pub max_bytes: ByteSize,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { data_dir: PathBuf::from("lazaret-data"), max_bytes: ByteSize::gib(50) }
+    }
+}

@@ -1,0 +1,76 @@
+//! Metrics: any room counts with the `metrics` macros, and the admin listener renders what was counted for Prometheus.
+
+use std::sync::OnceLock;
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// From a hot page to a large file over a slow line, in seconds.
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// Starts counting, once a process; false if another recorder was installed before, so that nothing will be rendered.
+pub fn install() -> bool {
+    handle().is_some()
+}
+
+/// Everything counted so far, in Prometheus' text format.
+pub fn render() -> String {
+    handle().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// Sums up raw observations, which otherwise wait in memory for the next [`render`]; call it every few seconds.
+pub fn upkeep() {
+    if let Some(handle) = handle() {
+        handle.run_upkeep();
+    }
+}
+
+fn handle() -> Option<&'static PrometheusHandle> {
+    RECORDER.get_or_init(start).as_ref()
+}
+
+fn start() -> Option<PrometheusHandle> {
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?.build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).ok()?;
+    describe();
+    Some(handle)
+}
+
+/// What each name means. A name that is not here is rendered too, without help.
+fn describe() {
+    describe_counter!("lazaret_upstream_requests_total", "Requests to upstreams, by host and outcome");
+    describe_histogram!("lazaret_upstream_request_seconds", "Time until an upstream's answer began, by host");
+    describe_counter!("lazaret_store_flushes_total", "How often the store was made durable");
+    describe_counter!("lazaret_requests_total", "Requests of clients, by listener, route and status");
+    describe_histogram!("lazaret_request_seconds", "Time until our answer began, by listener and route");
+    describe_counter!("lazaret_refusals_total", "Files refused to clients, by ecosystem and state");
+    describe_counter!("lazaret_decisions_total", "Uploads moved, by ecosystem, new state and who decided");
+    describe_gauge!("lazaret_uploads", "Known uploads, by state");
+    describe_gauge!("lazaret_blob_bytes", "Bytes of cached files");
+    describe_gauge!("lazaret_jobs_waiting", "Jobs that wait for their time or a worker");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered_with_its_meaning() {
+        assert!(install());
+        assert!(install(), "a second start changes nothing");
+        metrics::counter!("lazaret_upstream_requests_total", "host" => "a\"b\n", "outcome" => "200").increment(2);
+        metrics::histogram!("lazaret_upstream_request_seconds", "host" => "example.test").record(0.02);
+        upkeep();
+        let page = render();
+        assert!(page.contains("# HELP lazaret_upstream_requests_total Requests to upstreams"), "{page}");
+        assert!(page.contains(r#"lazaret_upstream_requests_total{host="a\"b\n",outcome="200"} 2"#), "{page}");
+        assert!(
+            page.contains(r#"lazaret_upstream_request_seconds_bucket{host="example.test",le="0.025"} 1"#),
+            "{page}"
+        );
+    }
+}
