@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod blob;
+pub mod cli;
 pub mod config;
 pub mod corpus;
 pub mod domain;

@@ -1,0 +1,49 @@
+//! `check-config`: the configuration in force, and where each value comes from.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use super::shell::Shell;
+use super::text::Table;
+use super::{CliError, Format, Printing};
+use crate::config::discover;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    printing: Printing,
+}
+
+pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments: &Arguments) -> Result<(), CliError> {
+    let mut loaded = shell.load(config)?;
+    if loaded.config.pypi.upstream.is_none() {
+        let search_path = shell.variables.get(OsStr::new("PATH")).cloned();
+        let found = discover::pypi(&loaded.config.listen, search_path.as_deref()).await;
+        // The proxy runs on without it, so this is a warning.
+        if let Err(error) = found.and_then(|found| loaded.adopt(found)) {
+            shell.note(&format!("warning: {error}"));
+        }
+    }
+    if let Some(policy) = &loaded.config.policy.file {
+        let path = shell.directory.join(policy);
+        crate::policy::Policy::load(&path).map_err(|error| CliError::Refused(format!("policy.file: {error}")))?;
+    }
+    let file = loaded.file.as_ref().map(|file| file.display().to_string());
+    if arguments.printing.format == Format::Json {
+        let settings: Vec<Json> = loaded
+            .settings()
+            .into_iter()
+            .map(|setting| json!({"key": setting.key, "value": setting.value, "source": setting.source.to_string()}))
+            .collect();
+        return shell.print_json(&json!({"file": file, "settings": settings}));
+    }
+    let mut table = Table::default();
+    for setting in loaded.settings() {
+        let value = if setting.value.is_null() { "(not set)".to_owned() } else { setting.value.to_string() };
+        table.row([setting.key, format!("= {value}"), format!("# {}", setting.source)]);
+    }
+    let head = file.map_or_else(|| "no file, defaults".to_owned(), |file| super::text::line(&file));
+    shell.print(&format!("# {head}\n{}", table.render(0)))
+}

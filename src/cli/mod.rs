@@ -1,0 +1,148 @@
+//! The command line: one file a command, all through [`run`].
+
+mod address;
+mod api_client;
+mod audit;
+mod block;
+mod check_config;
+mod client_setup;
+mod decide;
+mod error;
+mod queue;
+mod serve;
+mod shell;
+mod show;
+mod text;
+mod token;
+mod upload;
+mod why;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use async_trait::async_trait;
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use error::CliError;
+use shell::Shell;
+
+use crate::config::Loaded;
+use crate::store::{Ledger, StoreError};
+
+/// What the commands need from rooms that only the program as a whole can build.
+#[async_trait]
+pub trait Doors: Sync {
+    /// Runs the proxy until it is told to stop.
+    async fn serve(&self, loaded: Loaded) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    /// Opens the ledger in a data folder that no running proxy uses.
+    async fn open_ledger(&self, data_dir: &Path) -> Result<Box<dyn Ledger>, StoreError>;
+}
+
+/// A quarantining package registry proxy.
+#[derive(Debug, Parser)]
+#[command(name = "lazaret", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The configuration; without it ./lazaret.toml, if that is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy.
+    Serve,
+    /// Print the configuration in force and where each value comes from.
+    CheckConfig(check_config::Arguments),
+    /// Print how to point a client here, and what would still bypass us. Changes nothing.
+    ClientSetup(client_setup::Arguments),
+    /// List what waits.
+    Queue(queue::Arguments),
+    /// Show one upload and why it is where it is.
+    Show(show::Arguments),
+    /// Let an upload in.
+    Approve(decide::Approve),
+    /// Keep an upload out for good.
+    Reject(decide::Refuse),
+    /// Stop serving an upload that was let in.
+    Recall(decide::Refuse),
+    /// Undo a rejection or a recall; the upload is held again. For admins.
+    Reopen(decide::Refuse),
+    /// Say what is served of a project now, what is not, why and until when.
+    Why(why::Arguments),
+    /// Reject a project or version before it is ever seen.
+    Block(block::Arguments),
+    /// Take a block back.
+    Unblock(block::Arguments),
+    /// Read or verify the ledger.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Make, list or revoke access tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// As the API answers.
+    Json,
+}
+
+/// Shared by every command that prints data.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct Printing {
+    /// For people or for programs.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs one command and says how it went: 0 done, 1 refused or not found (why is on stderr), 2 wrongly called.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>, doors: &dyn Doors) -> ExitCode {
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let mut shell = Shell::of_process(&mut out, &mut err);
+    ExitCode::from(run_in(&mut shell, arguments, doors).await)
+}
+
+async fn run_in(shell: &mut Shell<'_>, arguments: impl IntoIterator<Item = OsString>, doors: &dyn Doors) -> u8 {
+    let result = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => dispatch(shell, arguments, doors).await,
+        Err(error) if error.use_stderr() => Err(CliError::Usage(error.render().to_string())),
+        Err(help) => shell.print(&help.render().to_string()),
+    };
+    match result {
+        Ok(()) => 0,
+        Err(error) => {
+            shell.complain(&error);
+            error.exit_code()
+        }
+    }
+}
+
+async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors) -> Result<(), CliError> {
+    let config = arguments.config.as_deref();
+    match arguments.command {
+        Command::Serve => serve::run(shell, config, doors).await,
+        Command::CheckConfig(arguments) => check_config::run(shell, config, &arguments).await,
+        Command::ClientSetup(arguments) => client_setup::run(shell, config, &arguments).await,
+        Command::Queue(arguments) => queue::run(shell, config, &arguments).await,
+        Command::Show(arguments) => show::run(shell, config, &arguments).await,
+        Command::Approve(arguments) => decide::approve(shell, config, &arguments).await,
+        Command::Reject(arguments) => decide::refuse(shell, config, "reject", &arguments).await,
+        Command::Recall(arguments) => decide::refuse(shell, config, "recall", &arguments).await,
+        Command::Reopen(arguments) => decide::refuse(shell, config, "reopen", &arguments).await,
+        Command::Why(arguments) => why::run(shell, config, &arguments).await,
+        Command::Block(arguments) => block::block(shell, config, &arguments).await,
+        Command::Unblock(arguments) => block::unblock(shell, config, &arguments).await,
+        Command::Audit(command) => audit::run(shell, config, &command, doors).await,
+        Command::Token(command) => token::run(shell, config, &command).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! `show`: one upload, so that a reviewer can decide in half a minute.
+
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::api_client::ApiClient;
+use super::decide::{UploadName, upload_name};
+use super::shell::Shell;
+use super::text::{self, Table};
+use super::upload::{Finding, Upload};
+use super::{CliError, Format, Printing};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// An upload's id, pypi:NAME==VERSION, or a file name.
+    #[arg(value_parser = upload_name)]
+    id: UploadName,
+    /// Also the evidence behind each finding.
+    #[arg(long)]
+    evidence: bool,
+    #[command(flatten)]
+    printing: Printing,
+}
+
+pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments: &Arguments) -> Result<(), CliError> {
+    let answer = ApiClient::find(shell, config)?.get(&["uploads", arguments.id.as_str()], &[]).await?;
+    if arguments.printing.format == Format::Json {
+        return shell.print_json(&answer);
+    }
+    // A version of several files is answered as a list.
+    let uploads = match Upload::list(&answer, "items") {
+        files if files.is_empty() => vec![Upload::read(&answer)],
+        files => files,
+    };
+    let pages: Vec<String> = uploads.into_iter().map(|upload| page(upload, arguments.evidence)).collect();
+    shell.print(&pages.join("\n"))
+}
+
+fn page(mut upload: Upload, evidence: bool) -> String {
+    let time = |time: &Option<String>| time.as_deref().map_or_else(|| "unknown".to_owned(), text::time);
+    let mut facts = Table::default();
+    facts.row(["state".to_owned(), upload.standing()]);
+    let verdict = upload.verdict.clone().unwrap_or_else(|| "none".to_owned());
+    let reason = upload.reason.clone().map_or_else(String::new, |reason| format!(": {reason}"));
+    facts.row(["verdict".to_owned(), format!("{verdict}{reason}")]);
+    facts.row(["score".to_owned(), format!("{} of 1", upload.score())]);
+    facts.row([
+        "published".to_owned(),
+        format!("{}, first seen here {}", time(&upload.published), time(&upload.first_seen)),
+    ]);
+    facts.row(["file".to_owned(), format!("{}, {}", upload.filename, upload.size())]);
+    let digest = upload.sha256.clone().unwrap_or_else(|| "unknown".to_owned());
+    facts.row(["sha256".to_owned(), format!("{digest}, examination: {}", upload.examination())]);
+    facts.row(["id".to_owned(), upload.id.clone()]);
+    let mut parts = vec![format!("{}\n{}", upload.title(), facts.render(2))];
+
+    upload.findings.sort_by_key(|finding| std::cmp::Reverse(finding.points));
+    let heading = if upload.findings.is_empty() { "\nno findings\n" } else { "\nfindings, heaviest first\n" };
+    parts.push(heading.to_owned());
+    parts.extend(upload.findings.iter().map(|finding| paragraph(finding, evidence)));
+    if upload.state == "held" {
+        let id = text::line(&upload.id);
+        parts.push(format!(
+            "\ndecide with\n  lazaret approve {id} --reason \"...\"\n  lazaret reject {id} --reason \"...\"\n"
+        ));
+    }
+    parts.concat()
+}
+
+fn paragraph(finding: &Finding, evidence: bool) -> String {
+    let Finding { signal, severity, confidence, points, summary, .. } = finding;
+    let mut lines = vec![
+        format!("  {points:>3}  {signal}  ({severity} severity, {confidence} confidence)"),
+        format!("       {summary}"),
+    ];
+    if evidence && !matches!(finding.evidence, Json::Null) {
+        lines.extend(format!("{:#}", finding.evidence).lines().map(|fact| format!("       {fact}")));
+    }
+    lines.iter().map(|line| text::line(line) + "\n").collect()
+}

@@ -1,0 +1,86 @@
+//! An upload as the API describes it, read leniently: an older command line may ask a newer proxy.
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::text;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Upload {
+    pub(super) id: String,
+    pub(super) ecosystem: String,
+    pub(super) project: String,
+    pub(super) version: String,
+    pub(super) filename: String,
+    pub(super) sha256: Option<String>,
+    pub(super) size: Option<u64>,
+    pub(super) state: String,
+    pub(super) examination: Json,
+    pub(super) published: Option<String>,
+    pub(super) first_seen: Option<String>,
+    pub(super) hold_until: Option<String>,
+    pub(super) score: Option<f64>,
+    pub(super) verdict: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) findings: Vec<Finding>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Finding {
+    pub(super) signal: String,
+    pub(super) severity: String,
+    pub(super) confidence: String,
+    pub(super) points: u8,
+    pub(super) summary: String,
+    pub(super) evidence: Json,
+}
+
+impl Upload {
+    /// Reads one; what is not an upload gives an empty one, which is still shown.
+    pub(super) fn read(json: &Json) -> Self {
+        Self::deserialize(json).unwrap_or_default()
+    }
+
+    /// Those in a list of the answer.
+    pub(super) fn list(json: &Json, key: &str) -> Vec<Self> {
+        json.get(key).and_then(Json::as_array).into_iter().flatten().map(Self::read).collect()
+    }
+
+    /// `pypi:boto3==1.44.5`.
+    pub(super) fn title(&self) -> String {
+        let separator = if self.ecosystem == "pypi" { "==" } else { " " };
+        text::line(&format!("{}:{}{separator}{}", self.ecosystem, self.project, self.version))
+    }
+
+    /// `held until 2026-11-28 14:00 UTC`, `held, waits for a reviewer`, `released`.
+    pub(super) fn standing(&self) -> String {
+        match (self.state.as_str(), &self.hold_until, self.verdict.as_deref()) {
+            ("held", _, Some("review" | "reject")) => "held, waits for a reviewer".to_owned(),
+            ("held", Some(until), _) => format!("held until {}", text::time(until)),
+            (state, ..) => text::line(state),
+        }
+    }
+
+    pub(super) fn score(&self) -> String {
+        self.score.map_or_else(|| "-".to_owned(), |score| format!("{score:.2}"))
+    }
+
+    pub(super) fn size(&self) -> String {
+        self.size.map_or_else(|| "size unknown".to_owned(), |size| ByteSize::b(size).to_string())
+    }
+
+    /// The examination in a word, whether the API says it in one or with its facts.
+    pub(super) fn examination(&self) -> String {
+        match &self.examination {
+            Json::String(word) => text::line(word),
+            Json::Object(facts) => {
+                let named = ["result", "status", "state", "outcome"].iter().find_map(|key| facts.get(*key)?.as_str());
+                text::line(named.or_else(|| facts.keys().next().map(String::as_str)).unwrap_or("unknown"))
+            }
+            _ => "none".to_owned(),
+        }
+    }
+}
