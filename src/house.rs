@@ -1,0 +1,308 @@
+//! The house: builds every room and joins them. No other room knows them all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::blob::{ObjectBlobs, StagingArea};
+use crate::config::{Baseline, Config, PrivateIndex};
+use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, NamePattern, Origin, Role};
+use crate::http::{admin, package, serve};
+use crate::jobs::Driver;
+use crate::marker::Marker;
+use crate::policy::Policy;
+use crate::quarantine::{Cellars, Index, Indexes, Quarantine, Settings, corpus_for};
+use crate::store::sled::SledStore;
+use crate::store::{Change, Store};
+use crate::upstream::{AllowedHosts, ClientSettings, Credentials, Upstream};
+
+/// Where the listeners are, as `addresses.json` has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Addresses {
+    /// The package listener.
+    pub packages: String,
+    /// The teapot listener.
+    pub teapot: String,
+    /// The admin listener.
+    pub admin: String,
+}
+
+/// A running house.
+#[derive(Debug)]
+pub struct House {
+    addresses: Addresses,
+    data_dir: PathBuf,
+    policy_file: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+    quarantine: Arc<Quarantine>,
+    driver: Arc<Driver>,
+    marker: Marker,
+    closing: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl House {
+    /// Opens the cellars, joins the rooms and listens.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        refuse_what_is_not_there_yet(&config)?;
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        crate::telemetry::metrics::install();
+        let data_dir = config.store.data_dir.clone();
+        let policy_file = config.policy.file.clone();
+        let policy = policy_from(policy_file.as_deref())?;
+        let packages = listen(config.listen.packages, "listen.packages").await?;
+        let teapot = listen(config.listen.teapot, "listen.teapot").await?;
+        let admin_listener = listen(config.listen.admin, "listen.admin").await?;
+        let addresses = Addresses {
+            packages: format!("http://{}", packages.local_addr()?),
+            teapot: format!("http://{}", teapot.local_addr()?),
+            admin: format!("http://{}", admin_listener.local_addr()?),
+        };
+
+        tokio::fs::create_dir_all(&data_dir)
+            .await
+            .with_context(|| format!("store.data_dir: {} cannot be made", data_dir.display()))?;
+        let opened = data_dir.join("store");
+        let store = tokio::task::spawn_blocking(move || SledStore::open(&opened)).await??;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let marker = Marker::at(&data_dir);
+        marker.check(&*store).await?;
+        first_token(&store, &data_dir, &*clock).await?;
+
+        let public_url: Arc<str> = match &config.listen.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').into(),
+            None => addresses.packages.as_str().into(),
+        };
+        let via = format!("lazaret-{}", store.id().await?);
+        let upstream = Upstream::new(ClientSettings {
+            ca_file: config.upstream.ca_file.clone(),
+            via: via.clone(),
+            user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION")).to_owned(),
+            ..ClientSettings::default()
+        })?;
+        let cellars = Cellars {
+            store: store.clone(),
+            blobs: Arc::new(ObjectBlobs::on_disk(&data_dir.join("blobs"))?),
+            staging: StagingArea::open(&data_dir.join("staging"))?,
+            upstream,
+            clock: clock.clone(),
+            corpus: Arc::new(corpus_for(&policy)),
+        };
+        let settings = Settings {
+            refresh: config.pypi.refresh,
+            reread: config.pypi.reread,
+            public_url: public_url.clone(),
+            names_file: data_dir.join("names.txt"),
+        };
+        tell_policy(&store, &policy, &*clock).await?;
+        let quarantine = Quarantine::open(cellars, indexes(&config)?, policy, settings).await?;
+
+        let (closing, closed) = watch::channel(false);
+        let driver = Arc::new(Driver::new(quarantine.clone()));
+        let desk = admin::Desk {
+            quarantine: quarantine.clone(),
+            hosts: Arc::new(admin_hosts(&config, &admin_listener)?),
+            metrics: crate::telemetry::metrics::render,
+        };
+        let background = driver.clone();
+        let background_closed = closed.clone();
+        let keeper = marker.clone();
+        let kept_store = store.clone();
+        let keeper_closed = closed.clone();
+        let tasks = vec![
+            tokio::spawn(serve::serve(packages, package::router(quarantine.clone(), &via), closed.clone())),
+            tokio::spawn(serve::serve(teapot, package::not_yet_router(), closed.clone())),
+            tokio::spawn(serve::serve(admin_listener, admin::router(desk), closed)),
+            tokio::spawn(async move { background.run(background_closed).await }),
+            tokio::spawn(async move { keeper.keep(kept_store, keeper_closed).await }),
+        ];
+        let house = Self { addresses, data_dir, policy_file, clock, quarantine, driver, marker, closing, tasks };
+        house.write_addresses().await?;
+        Ok(house)
+    }
+
+    /// Where the listeners are.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The quarantine, for tests and the program itself.
+    pub fn quarantine(&self) -> &Arc<Quarantine> {
+        &self.quarantine
+    }
+
+    /// The first administrator's token, as it was written for the command line.
+    pub fn admin_token(&self) -> String {
+        std::fs::read_to_string(self.data_dir.join("admin.token")).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Does all background work that is due now, once: for tests with a hand-moved clock.
+    pub async fn run_due_jobs(&self) {
+        if let Err(error) = self.driver.run_due().await {
+            tracing::error!(%error, "background work failed");
+        }
+    }
+
+    /// Reads the policy file again. One with an error is refused, and the policy in force stays.
+    pub async fn reload_policy(&self) -> anyhow::Result<()> {
+        let policy = policy_from(self.policy_file.as_deref())?;
+        tell_policy(&self.quarantine.store, &policy, &*self.clock).await?;
+        tracing::info!(digest = %policy.digest, source = policy.source, "policy loaded");
+        self.quarantine.set_policy(policy);
+        Ok(())
+    }
+
+    /// Lets running requests finish and closes.
+    pub async fn stop(self) {
+        self.closing.send_replace(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        if let Err(error) = self.quarantine.write_downloads().await {
+            tracing::warn!(%error, "the last downloads could not be written down");
+        }
+        if let Err(error) = self.quarantine.keep_time().await {
+            tracing::warn!(%error, "the time could not be kept");
+        }
+        self.marker.write(&*self.quarantine.store).await;
+    }
+
+    async fn write_addresses(&self) -> anyhow::Result<()> {
+        let path = self.data_dir.join("addresses.json");
+        tokio::fs::write(&path, serde_json::to_vec_pretty(&self.addresses)?)
+            .await
+            .with_context(|| format!("{} cannot be written", path.display()))
+    }
+}
+
+fn policy_from(file: Option<&Path>) -> anyhow::Result<Policy> {
+    Ok(match file {
+        Some(file) => Policy::load(file)?,
+        None => Policy::built_in(),
+    })
+}
+
+/// A setting that protects and does nothing would be worse than none.
+fn refuse_what_is_not_there_yet(config: &Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !config.listen.require_token,
+        "listen.require_token: lazaret cannot ask package clients for tokens yet; remove it, and let a proxy in front ask"
+    );
+    let tls = &config.tls;
+    anyhow::ensure!(
+        tls.certificate.is_none() && tls.key.is_none() && tls.client_ca.is_none(),
+        "tls: lazaret cannot speak TLS itself yet; remove the section, and put a proxy in front that does"
+    );
+    if !config.listen.trusted_proxies.is_empty() {
+        tracing::warn!("listen.trusted_proxies is not used yet: downloads are noted under the proxy's address");
+    }
+    Ok(())
+}
+
+async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{key}: cannot listen on {address}; is another lazaret running? Choose another port (0 takes any)")
+    })
+}
+
+/// Makes the first administrator's token, while there is none, and writes it for the command line of the same user.
+async fn first_token(store: &Arc<dyn Store>, data_dir: &Path, clock: &dyn Clock) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let now = clock.now();
+    let is_admin = |token: &crate::store::Token| {
+        token.role == Role::Admin && token.revoked.is_none() && token.expires.is_none_or(|expires| expires > now)
+    };
+    if store.tokens().await?.iter().any(is_admin) {
+        return Ok(());
+    }
+    let (token, secret) = crate::quarantine::desk_reading::new_token("admin", Role::Admin, now, None);
+    let path = data_dir.join("admin.token");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()?;
+    let mut event = EventDraft::new(now, Actor::house("first start"), EventKind::TokenCreated, "the first admin token");
+    event.details = serde_json::json!({ "name": "admin", "role": "admin" });
+    store.commit(Change { tokens: vec![token], events: vec![event], ..Change::default() }).await?;
+    Ok(())
+}
+
+/// One event when another policy comes into force.
+async fn tell_policy(store: &Arc<dyn Store>, policy: &Policy, clock: &dyn Clock) -> anyhow::Result<()> {
+    let summary = format!("policy {} from {}", policy.digest, policy.source);
+    let mut event = EventDraft::new(clock.now(), Actor::house("start"), EventKind::PolicyLoaded, summary);
+    event.details = serde_json::json!({ "digest": policy.digest });
+    store.commit(Change { events: vec![event], ..Change::default() }).await?;
+    Ok(())
+}
+
+fn indexes(config: &Config) -> anyhow::Result<Indexes> {
+    let pypi = &config.pypi;
+    let public = pypi.upstream.as_ref().map(|base| Index {
+        origin: Origin::Public,
+        hosts: AllowedHosts::for_index(base, &pypi.file_hosts).into(),
+        credentials: credentials(base, &pypi.username, pypi.password.as_ref()),
+        base: base.clone(),
+        names: Vec::new(),
+        hold: None,
+        volatile: Vec::new(),
+        trusted: pypi.baseline == Baseline::Trust,
+    });
+    let private = pypi.private.iter().map(private_index).collect::<anyhow::Result<_>>()?;
+    Ok(Indexes::new(public, private))
+}
+
+fn private_index(index: &PrivateIndex) -> anyhow::Result<Index> {
+    let patterns = |key: &str, names: &[String]| -> anyhow::Result<Vec<NamePattern>> {
+        names
+            .iter()
+            .map(|name| {
+                NamePattern::parse(Ecosystem::Pypi, name)
+                    .with_context(|| format!("pypi.private {}: {key}: {name:?}", index.name))
+            })
+            .collect()
+    };
+    Ok(Index {
+        origin: Origin::Private(index.name.as_str().into()),
+        base: index.index.clone(),
+        hosts: AllowedHosts::for_index(&index.index, &[]).into(),
+        credentials: credentials(&index.index, &index.username, index.password.as_ref()),
+        names: patterns("names", &index.names)?,
+        hold: Some(index.hold),
+        volatile: patterns("volatile", &index.volatile)?,
+        trusted: true,
+    })
+}
+
+fn credentials(base: &Url, username: &str, password: Option<&crate::config::Secret>) -> Option<Credentials> {
+    let secret = password.map(|password| password.expose().to_owned());
+    if username.is_empty() && secret.is_none() {
+        return None;
+    }
+    Some(Credentials::for_index(base, username, crate::upstream::Secret::new(secret.unwrap_or_default())))
+}
+
+/// Under which names the desk may be addressed: the bound address, this machine, and the public name.
+fn admin_hosts(config: &Config, listener: &TcpListener) -> anyhow::Result<Vec<String>> {
+    let address = listener.local_addr()?;
+    let bound = match address.ip() {
+        std::net::IpAddr::V4(ip) => ip.to_string(),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let mut hosts = vec![bound, "localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+    hosts.extend(config.listen.public_url.as_ref().and_then(Url::host_str).map(str::to_owned));
+    Ok(hosts)
+}
