@@ -1,0 +1,4 @@
+//! What an attacker would try: each of these once worked, or would have if nobody had looked.
+
+mod decisions;
+mod pages;
