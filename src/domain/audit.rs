@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use super::{Actor, Project, Sha256, State, Timestamp, UploadId};
+use super::{Actor, Project, Sha256, State, Timestamp, Upload, UploadId};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -88,6 +88,17 @@ impl EventDraft {
             summary: summary.into(),
             details: serde_json::Value::Null,
         }
+    }
+}
+
+impl EventDraft {
+    /// The same event, about an upload that moved to the state it has now.
+    #[must_use]
+    pub fn of_move(mut self, upload: &Upload, from: Option<State>) -> Self {
+        self.project = Some(upload.project.clone());
+        self.upload = Some(upload.id.clone());
+        self.moved = Some((from, upload.state));
+        self
     }
 }
 

@@ -129,9 +129,6 @@ fn unpinned(
         upload.decision =
             Some(Decision { by: by.clone(), reason: reason.to_owned(), at: now, scope: Scope::File, expires: None });
     }
-    let mut event = EventDraft::new(now, by.clone(), kind, reason.to_owned());
-    event.project = Some(upload.project.clone());
-    event.upload = Some(upload.id.clone());
-    event.moved = Some((Some(from), to));
+    let event = EventDraft::new(now, by.clone(), kind, reason.to_owned()).of_move(&upload, Some(from));
     Some((upload, event))
 }

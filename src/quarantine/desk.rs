@@ -182,10 +182,7 @@ impl Quarantine {
             upload.hold_until = None;
             upload.decision =
                 Some(Decision { by: request.by.clone(), reason: reason.clone(), at: now, scope, expires: None });
-            let mut event = EventDraft::new(now, request.by.clone(), kind, reason.clone());
-            event.project = Some(upload.project.clone());
-            event.upload = Some(upload.id.clone());
-            event.moved = Some((Some(from), to));
+            let mut event = EventDraft::new(now, request.by.clone(), kind, reason.clone()).of_move(&upload, Some(from));
             event.details = json!({ "filename": upload.filename, "version": upload.version, "sha256": upload.sha256, "scope": scope });
             change.events.push(event);
             change.uploads.push(upload.clone());
@@ -281,10 +278,8 @@ impl Quarantine {
             upload.hold_until = None;
             upload.verdict.outcome = Outcome::Review;
             format!("reopened: {reason}").clone_into(&mut upload.verdict.reason);
-            let mut event = EventDraft::new(now, by.clone(), EventKind::Reopened, reason.to_owned());
-            event.project = Some(upload.project.clone());
-            event.upload = Some(upload.id.clone());
-            event.moved = Some((Some(from), State::Held));
+            let event =
+                EventDraft::new(now, by.clone(), EventKind::Reopened, reason.to_owned()).of_move(&upload, Some(from));
             change.events.push(event);
             change.uploads.push(upload.clone());
             changed.push(Upload { revision: upload.revision + 1, ..upload });

@@ -56,10 +56,8 @@ impl Quarantine {
             upload.hold_until = Some(until);
             upload.verdict.outcome = Outcome::Hold;
             upload.verdict.reason.clone_from(&reason);
-            let mut event = EventDraft::new(now, Actor::house("family"), EventKind::Suspended, reason.clone());
-            event.project = Some(upload.project.clone());
-            event.upload = Some(upload.id.clone());
-            event.moved = Some((Some(State::Released), State::Held));
+            let event = EventDraft::new(now, Actor::house("family"), EventKind::Suspended, reason.clone())
+                .of_move(&upload, Some(State::Released));
             change.events.push(event);
             change.uploads.push(upload);
         }

@@ -250,10 +250,7 @@ pub(super) fn released(
     upload.state = State::Released;
     upload.hold_until = None;
     upload.decision = Some(Decision { by: by.clone(), reason: reason.clone(), at: now, scope, expires: None });
-    let mut event = EventDraft::new(now, by, EventKind::Released, reason);
-    event.project = Some(upload.project.clone());
-    event.upload = Some(upload.id.clone());
-    event.moved = Some((Some(from), State::Released));
+    let mut event = EventDraft::new(now, by, EventKind::Released, reason).of_move(&upload, Some(from));
     event.details = json!({
         "filename": upload.filename,
         "version": upload.version,

@@ -162,10 +162,8 @@ impl Quarantine {
             let by = Actor::house("examination");
             upload.decision =
                 Some(Decision { by: by.clone(), reason: why.clone(), at: now, scope: Scope::File, expires: None });
-            let mut event = EventDraft::new(now, by, EventKind::Suspended, why.clone());
-            event.project = Some(upload.project.clone());
-            event.upload = Some(upload.id.clone());
-            event.moved = Some((Some(State::Released), State::Held));
+            let event =
+                EventDraft::new(now, by, EventKind::Suspended, why.clone()).of_move(&upload, Some(State::Released));
             events.push(event);
         }
         Ok((upload, events, kept))

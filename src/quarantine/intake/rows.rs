@@ -76,10 +76,7 @@ impl Work<'_> {
     }
 
     pub(super) fn tell(&mut self, kind: EventKind, upload: &Upload, from: Option<State>, summary: String) {
-        let mut event = EventDraft::new(self.bench.now, Actor::house("intake"), kind, summary);
-        event.project = Some(upload.project.clone());
-        event.upload = Some(upload.id.clone());
-        event.moved = Some((from, upload.state));
+        let mut event = EventDraft::new(self.bench.now, Actor::house("intake"), kind, summary).of_move(upload, from);
         event.details = json!({
             "filename": upload.filename,
             "version": upload.version,
