@@ -13,7 +13,10 @@ pub const LONGEST_FILE_NAME: usize = 255;
 #[error("{0:?} is not a plain file name")]
 pub struct InvalidFileName(pub String);
 
-/// A plain file name: printable ASCII, no separator, not hidden. Safe in a path, a header and a log.
+/// A plain file name: printable ASCII, not hidden. Safe in a path, a header and a log.
+///
+/// Most have no separator. A CPAN release is named with its uploader (`ETHER/Try-Tiny-0.31.tar.gz`), because two people may
+/// upload one file name: see [`FileName::in_folders`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(Arc<str>);
@@ -28,9 +31,20 @@ impl FileName {
         if plain { Ok(Self(raw.into())) } else { Err(InvalidFileName(raw.chars().take(60).collect())) }
     }
 
-    /// The name.
+    /// Checks a name with folders before it, each of them as plain as a file name.
+    pub fn in_folders(raw: &str) -> Result<Self, InvalidFileName> {
+        let plain = raw.len() <= LONGEST_FILE_NAME && raw.split('/').all(|part| Self::parse(part).is_ok());
+        if plain { Ok(Self(raw.into())) } else { Err(InvalidFileName(raw.chars().take(60).collect())) }
+    }
+
+    /// The name, with its folders.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name without folders.
+    pub fn base(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 }
 
@@ -44,7 +58,7 @@ impl TryFrom<String> for FileName {
     type Error = InvalidFileName;
 
     fn try_from(raw: String) -> Result<Self, Self::Error> {
-        Self::parse(&raw)
+        Self::in_folders(&raw)
     }
 }
 
@@ -77,6 +91,10 @@ mod tests {
         }
         for name in ["", ".", "..", ".hidden", "a/b", "a\\b", "a b", "a\nb", "a\0b", "ä.whl", "a\"b", "a%2fb", "<a>"] {
             assert!(FileName::parse(name).is_err(), "{name:?}");
+        }
+        assert_eq!(FileName::in_folders("ETHER/old/Try-Tiny-0.31.tar.gz").unwrap().base(), "Try-Tiny-0.31.tar.gz");
+        for name in ["/a", "a/", "a//b", "a/../b", "a/.b", "a/b\n"] {
+            assert!(FileName::in_folders(name).is_err(), "{name:?}");
         }
     }
 }

@@ -64,6 +64,15 @@ impl ProjectStatus {
     }
 }
 
+/// A package inside a release, as an index of packages has it: a row of CPAN's `02packages`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Provided {
+    /// `Foo::Bar`.
+    pub package: Box<str>,
+    /// Its own version, `undef` if it has none.
+    pub version: Box<str>,
+}
+
 /// One file as a page lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedFile {
@@ -97,9 +106,31 @@ pub struct ListedFile {
     /// [PEP 740](https://peps.python.org/pep-0740/): where its attestations are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Box<str>>,
+    /// CPAN: the packages that the index gave this release, when it last gave it any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provides: Vec<Provided>,
 }
 
 impl ListedFile {
+    /// A source archive of an index that says of it only where it is.
+    pub fn at(filename: FileName, version: Version, url: &str) -> Self {
+        Self {
+            filename,
+            version,
+            kind: FileKind::Source,
+            url: url.into(),
+            promise: None,
+            size: None,
+            uploaded: None,
+            requires_python: None,
+            yanked: Yanked::No,
+            core_metadata: CoreMetadata::No,
+            gpg_signature: None,
+            provenance: None,
+            provides: Vec::new(),
+        }
+    }
+
     /// When it was uploaded, if the upstream's words can be read as a time.
     pub fn uploaded_at(&self) -> Option<Timestamp> {
         let text = self.uploaded.as_deref()?;
@@ -167,6 +198,14 @@ pub struct KnownFile {
     /// Since when the upstream promises other bytes under this name (rule 18): time does not release it meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub disputed: Option<Timestamp>,
+}
+
+impl KnownFile {
+    /// Whether it was let in because its index is trusted for what it listed at the first read, and for nothing else: of its age
+    /// nothing is known (rule 12).
+    pub fn is_trusted_from_the_first(&self, first_read: Timestamp) -> bool {
+        self.standing == Standing::Baseline && self.first_seen == first_read && self.file.uploaded_at().is_none()
+    }
 }
 
 /// All that is known of a project: the one packed row that intake writes when something changed.

@@ -9,12 +9,15 @@ pub mod file;
 pub mod finding;
 pub mod listing;
 pub mod name;
+pub mod perl_version;
 pub mod score;
 pub mod standing;
 pub mod state;
+pub mod tcl_version;
 pub mod upload;
 pub mod verdict;
 pub mod version;
+mod version_parts;
 
 pub use actor::{Actor, Role};
 pub use audit::{Event, EventDraft, EventKind};
@@ -24,8 +27,8 @@ pub use ecosystem_id::Ecosystem;
 pub use file::{FileKind, FileName};
 pub use finding::{Confidence, Finding, Severity};
 pub use listing::{
-    CoreMetadata, HiddenFile, KnownFile, KnownProject, ListedFile, Listing, Origin, PageRead, ProjectStatus, Standing,
-    Yanked,
+    CoreMetadata, HiddenFile, KnownFile, KnownProject, ListedFile, Listing, Origin, PageRead, ProjectStatus, Provided,
+    Standing, Yanked,
 };
 pub use name::{NamePattern, Project, ProjectName};
 pub use score::Score;
@@ -33,7 +36,7 @@ pub use standing::{RuleKind, StandingRule};
 pub use state::{Examination, IllegalMove, State};
 pub use upload::{Decision, Pin, Scope, Upload, UploadId};
 pub use verdict::{Outcome, Verdict};
-pub use version::Version;
+pub use version::{ReleaseKey, Version};
 
 /// Wall time, always UTC.
 pub type Timestamp = time::OffsetDateTime;

@@ -37,7 +37,7 @@ impl ProjectName {
     /// Reads a name as its ecosystem spells it and normalises it.
     ///
     /// PyPI: [PEP 503](https://peps.python.org/pep-0503/#normalized-names), runs of `-_.` become one `-`, lower case. CPAN
-    /// and teapot: names are case sensitive and kept as they are.
+    /// and teapot: names are case sensitive; on CPAN a distribution's, so `Try::Tiny` is read as `Try-Tiny`.
     pub fn parse(ecosystem: Ecosystem, raw: &str) -> Result<Self, NameError> {
         if raw.is_empty() {
             return Err(NameError::Empty);
@@ -51,7 +51,9 @@ impl ProjectName {
                 if raw.chars().any(char::is_control) || raw.trim() != raw {
                     return Err(invalid(raw));
                 }
-                Ok(Self(raw.into()))
+                // A distribution is named like its main package: people may write either.
+                let name = if ecosystem == Ecosystem::Cpan { raw.replace("::", "-") } else { raw.to_owned() };
+                Ok(Self(name.into()))
             }
         }
     }
@@ -147,6 +149,8 @@ impl FromStr for Project {
 }
 
 /// A name, or a family of names: `acme` is that name alone, `acme-*` every name that starts with `acme-`, and not `acme`.
+///
+/// On CPAN a distribution `Acme-Corp` and a package `Acme::Corp` are one name to a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NamePattern {
     /// One normalised name.
@@ -162,7 +166,9 @@ impl NamePattern {
             return ProjectName::parse(ecosystem, raw).map(Self::Exact);
         };
         if ecosystem != Ecosystem::Pypi {
-            return ProjectName::parse(ecosystem, prefix).map(|_| Self::Prefix(prefix.to_owned()));
+            ProjectName::parse(ecosystem, prefix)?;
+            let prefix = if ecosystem == Ecosystem::Cpan { prefix.replace("::", "-") } else { prefix.to_owned() };
+            return Ok(Self::Prefix(prefix));
         }
         let stem = prefix.trim_end_matches(['-', '_', '.']);
         let mut normalised = ProjectName::pypi(stem)?.as_str().to_owned();
@@ -174,9 +180,18 @@ impl NamePattern {
 
     /// Whether the pattern covers this name.
     pub fn matches(&self, name: &ProjectName) -> bool {
+        self.matches_text(name.as_str())
+    }
+
+    /// Whether the pattern covers a CPAN package: `Acme::Corp::*` covers `Acme::Corp::Billing`.
+    pub fn matches_package(&self, package: &str) -> bool {
+        self.matches_text(&package.replace("::", "-"))
+    }
+
+    fn matches_text(&self, name: &str) -> bool {
         match self {
-            Self::Exact(exact) => exact == name,
-            Self::Prefix(prefix) => name.as_str().len() > prefix.len() && name.as_str().starts_with(prefix),
+            Self::Exact(exact) => exact.as_str() == name,
+            Self::Prefix(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
         }
     }
 }
@@ -217,6 +232,16 @@ mod tests {
         assert!(pattern("acme").matches(&ProjectName::pypi("ACME").unwrap()));
         assert!(NamePattern::parse(Ecosystem::Pypi, "*").is_err());
         assert!(NamePattern::parse(Ecosystem::Pypi, "a*b").is_err());
+    }
+
+    #[test]
+    fn on_cpan_a_pattern_covers_distributions_and_packages() {
+        let corp = NamePattern::parse(Ecosystem::Cpan, "Acme::Corp::*").unwrap();
+        let dist = |raw| ProjectName::parse(Ecosystem::Cpan, raw).unwrap();
+        assert!(corp.matches(&dist("Acme-Corp-Billing")));
+        assert!(corp.matches_package("Acme::Corp::Billing"));
+        assert!(!corp.matches(&dist("Acme-Corp")) && !corp.matches(&dist("Acme-Corporate")));
+        assert!(NamePattern::parse(Ecosystem::Cpan, "Acme::Corp").unwrap().matches(&dist("Acme-Corp")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Ecosystem;
+use super::{Ecosystem, perl_version, tcl_version};
 
 /// Longest version text accepted.
 pub const LONGEST_VERSION: usize = 128;
@@ -16,6 +16,32 @@ pub const LONGEST_VERSION: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a valid version")]
 pub struct InvalidVersion(pub String);
+
+/// Orders the releases of one project, and is equal for versions that name one release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseKey {
+    /// By [PEP 440](https://peps.python.org/pep-0440/): `1.0` and `1.0.0` are one release.
+    Python(Option<pep440_rs::Version>),
+    /// By the version's text, in the order of its ecosystem.
+    Other(Ecosystem, Version),
+}
+
+impl PartialOrd for ReleaseKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ReleaseKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Python(one), Self::Python(two)) => one.cmp(two),
+            (Self::Other(ecosystem, one), Self::Other(_, two)) => one.compare(two, *ecosystem),
+            (Self::Python(_), Self::Other(..)) => Ordering::Less,
+            (Self::Other(..), Self::Python(_)) => Ordering::Greater,
+        }
+    }
+}
 
 /// A version as its ecosystem writes it: for PyPI the normal form of [PEP 440](https://peps.python.org/pep-0440/).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +64,11 @@ impl Version {
         }
     }
 
+    /// What counts for a file that says no version: less than any.
+    pub fn zero() -> Self {
+        Self("0".into())
+    }
+
     /// A PyPI version; see [`Version::parse`].
     pub fn pypi(raw: &str) -> Result<Self, InvalidVersion> {
         Self::parse(Ecosystem::Pypi, raw)
@@ -53,11 +84,20 @@ impl Version {
         pep440_rs::Version::from_str(&self.0).ok()
     }
 
+    /// The release that it names: files with the same key belong together.
+    pub fn release(&self, ecosystem: Ecosystem) -> ReleaseKey {
+        match ecosystem {
+            Ecosystem::Pypi => ReleaseKey::Python(self.pep440()),
+            Ecosystem::Cpan | Ecosystem::Teapot => ReleaseKey::Other(ecosystem, self.clone()),
+        }
+    }
+
     /// Orders two versions of one ecosystem; what cannot be read as a version sorts first.
     pub fn compare(&self, other: &Self, ecosystem: Ecosystem) -> Ordering {
         match ecosystem {
             Ecosystem::Pypi => self.pep440().cmp(&other.pep440()).then_with(|| self.0.cmp(&other.0)),
-            Ecosystem::Cpan | Ecosystem::Teapot => self.0.cmp(&other.0),
+            Ecosystem::Cpan => perl_version::compare(&self.0, &other.0),
+            Ecosystem::Teapot => tcl_version::compare(&self.0, &other.0),
         }
     }
 
@@ -85,5 +125,17 @@ mod tests {
         assert_eq!(version("1.10").compare(&version("1.9"), Ecosystem::Pypi), Ordering::Greater);
         assert_eq!(version("2.0rc1").compare(&version("2.0"), Ecosystem::Pypi), Ordering::Less);
         assert!(Version::pypi("not a version").is_err());
+    }
+
+    #[test]
+    fn each_ecosystem_orders_by_its_own_rules() {
+        let order = |ecosystem, one, two| {
+            let version = |raw| Version::parse(ecosystem, raw).unwrap();
+            version(one).compare(&version(two), ecosystem)
+        };
+        assert_eq!(order(Ecosystem::Cpan, "1.10", "1.9"), Ordering::Less);
+        assert_eq!(order(Ecosystem::Cpan, "v1.10", "v1.9"), Ordering::Greater);
+        assert_eq!(order(Ecosystem::Teapot, "1.10", "1.9"), Ordering::Greater);
+        assert_eq!(order(Ecosystem::Teapot, "1.2b1", "1.2"), Ordering::Less);
     }
 }

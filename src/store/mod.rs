@@ -121,7 +121,7 @@ pub trait Uploads: Send + Sync + fmt::Debug {
     async fn of(&self, project: &Project) -> Result<Vec<Upload>, StoreError>;
     /// All rows whose bytes have this digest.
     async fn with_digest(&self, digest: &Sha256) -> Result<Vec<Upload>, StoreError>;
-    /// All rows of files with this name.
+    /// All rows of files with this name; a name without folders means it in any folder.
     async fn named(&self, filename: &FileName) -> Result<Vec<Upload>, StoreError>;
     /// A page of rows in order of their ids.
     async fn list(&self, query: &UploadQuery) -> Result<Vec<Upload>, StoreError>;

@@ -166,6 +166,7 @@ fn listing(name: &str, files: usize) -> KnownProject {
             core_metadata: lazaret::domain::CoreMetadata::No,
             gpg_signature: None,
             provenance: None,
+            provides: Vec::new(),
         },
         first_seen: NOON,
         clock_start: NOON,

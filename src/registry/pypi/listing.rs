@@ -172,6 +172,7 @@ impl<'a> Collector<'a> {
             core_metadata: raw.core_metadata,
             gpg_signature: raw.gpg_signature,
             provenance,
+            provides: Vec::new(),
         })
     }
 

@@ -184,6 +184,7 @@ fn listed(name: &str) -> ListedFile {
         core_metadata: CoreMetadata::No,
         gpg_signature: None,
         provenance: None,
+        provides: Vec::new(),
         filename,
         version,
         kind,

@@ -50,7 +50,7 @@ pub(super) fn of_project(owner: &Project) -> Vec<u8> {
 
 /// The beginning of all keys of uploads with this file name.
 pub(super) fn of_filename(filename: &FileName) -> Vec<u8> {
-    [filename.as_str().as_bytes(), &[END]].concat()
+    [filename.base().as_bytes(), &[END]].concat()
 }
 
 /// The beginning of all keys of uploads in this state (`None`: any) and ecosystem.

@@ -115,7 +115,9 @@ impl Uploads for SledStore {
 
     async fn named(&self, filename: &FileName) -> Result<Vec<Upload>, StoreError> {
         let prefix = keys::of_filename(filename);
-        self.reading(move |shelves| rows(shelves, shelves.keys(Shelf::UploadsByFilename, prefix), |_| true).collect())
+        let filename = filename.clone();
+        let wanted = move |upload: &Upload| upload.filename == filename || upload.filename.base() == filename.as_str();
+        self.reading(move |shelves| rows(shelves, shelves.keys(Shelf::UploadsByFilename, prefix), wanted).collect())
             .await
     }
 

@@ -153,6 +153,7 @@ fn a_document_can_be_made_from_what_we_know() {
         core_metadata: CoreMetadata::No,
         gpg_signature: None,
         provenance: None,
+        provides: Vec::new(),
     };
     let shown = PageFile {
         file: &listed,
