@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -80,6 +80,7 @@ struct Shared {
 
 /// One question, without the breaker and the retries.
 pub(super) struct Question<'a> {
+    pub(super) method: Method,
     pub(super) url: &'a Url,
     pub(super) headers: HeaderMap,
     pub(super) hosts: &'a AllowedHosts,
@@ -183,6 +184,7 @@ impl Upstream {
         let reach = self.reach_of(question.hosts, &uri).await;
         let pool = if reach == Reach::Inside { &self.shared.inside } else { &self.shared.outside };
         let mut request = Request::new(Empty::<Bytes>::new());
+        request.method_mut().clone_from(&question.method);
         let headers = request.headers_mut();
         headers.clone_from(&self.shared.headers);
         headers.extend(question.headers.clone());

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 use url::Url;
 
 use super::client::{Answered, Question, settle};
@@ -25,6 +25,8 @@ pub struct FileRequest<'a> {
     pub hosts: &'a AllowedHosts,
     /// For its index; not sent elsewhere.
     pub credentials: Option<&'a Credentials>,
+    /// Whether the connection ends with the answer: some old servers say no length and wait.
+    pub close: bool,
 }
 
 /// A file that is on its way.
@@ -42,6 +44,7 @@ impl Upstream {
     /// Starts to fetch a file. A plain "there is no such file" is an error with `is_clean_miss`.
     pub async fn file(&self, request: FileRequest<'_>) -> Result<FileAnswer, UpstreamError> {
         let question = Question {
+            method: Method::GET,
             url: request.url,
             headers: question_headers(&request)?,
             hosts: request.hosts,
@@ -77,6 +80,9 @@ fn question_headers(request: &FileRequest<'_>) -> Result<HeaderMap, UpstreamErro
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, accept(request.accept));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if request.close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(range) = &request.range {
         if range.is_empty() {
             return Err(UpstreamError::RangeNotHonoured { host: host_of(request.url) });

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -35,6 +35,8 @@ pub struct PageRequest<'a> {
     pub hosts: &'a AllowedHosts,
     /// For its index.
     pub credentials: Option<&'a Credentials>,
+    /// Whether the connection ends with the answer: some old servers say no length and wait.
+    pub close: bool,
 }
 
 /// What became of it.
@@ -76,6 +78,7 @@ impl Upstream {
     pub async fn page(&self, request: PageRequest<'_>) -> Result<PageAnswer, UpstreamError> {
         let deadline = Instant::now() + request.deadline;
         let question = Question {
+            method: Method::GET,
             url: request.url,
             headers: question_headers(&request)?,
             hosts: request.hosts,
@@ -163,6 +166,9 @@ fn question_headers(request: &PageRequest<'_>) -> Result<HeaderMap, UpstreamErro
     let mut headers = HeaderMap::from_iter([(header::ACCEPT, accept), (header::ACCEPT_ENCODING, gzip)]);
     if let Some(validators) = request.validators {
         validators.ask(&mut headers);
+    }
+    if request.close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(headers)
 }

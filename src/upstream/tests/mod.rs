@@ -53,6 +53,7 @@ fn request<'a>(url: &'a Url, hosts: &'a AllowedHosts) -> PageRequest<'a> {
         deadline: Duration::from_secs(10),
         hosts,
         credentials: None,
+        close: false,
     }
 }
 

@@ -11,7 +11,8 @@ use super::{client, hosts, impatient};
 use crate::upstream::{FileRequest, Phase, Upstream, UpstreamError};
 
 async fn fetch(client: &Upstream, url: &Url, range: Option<Range<u64>>) -> Result<Vec<u8>, UpstreamError> {
-    let request = FileRequest { accept: "*/*", url, range, max_bytes: 100, hosts: &hosts(url), credentials: None };
+    let request =
+        FileRequest { accept: "*/*", url, range, max_bytes: 100, hosts: &hosts(url), credentials: None, close: false };
     let pieces: Vec<_> = client.file(request).await?.body.try_collect().await?;
     Ok(pieces.concat())
 }
@@ -20,8 +21,15 @@ async fn fetch(client: &Upstream, url: &Url, range: Option<Range<u64>>) -> Resul
 async fn a_file_arrives_as_it_is_whatever_it_is_labelled() {
     let server = TestServer::saying(answer("200 OK", "Content-Encoding: x-gzip\r\n", "raw bytes")).await;
     let url = server.url("/files/foo-1.0.tar.gz");
-    let request =
-        FileRequest { accept: "*/*", url: &url, range: None, max_bytes: 100, hosts: &hosts(&url), credentials: None };
+    let request = FileRequest {
+        accept: "*/*",
+        url: &url,
+        range: None,
+        max_bytes: 100,
+        hosts: &hosts(&url),
+        credentials: None,
+        close: false,
+    };
     let answer = client().file(request).await.unwrap();
     assert_eq!(answer.length, Some(9));
     let pieces: Vec<_> = answer.body.try_collect().await.unwrap();
