@@ -31,8 +31,8 @@ pub struct Limits {
     pub header_bytes: u64,
     /// Bytes of the metadata file, which is read into memory.
     pub metadata_bytes: u64,
-    /// Members of a gzip file; one is usual.
-    pub gzip_members: u64,
+    /// Members of a gzip or bzip2 file; one is usual.
+    pub members: u64,
 }
 
 impl Default for Limits {
@@ -48,7 +48,7 @@ impl Default for Limits {
             directory_bytes: 64 * MIB,
             header_bytes: 256 * KIB,
             metadata_bytes: 4 * MIB,
-            gzip_members: 1000,
+            members: 1000,
         }
     }
 }

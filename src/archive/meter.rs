@@ -101,6 +101,11 @@ impl<'a, R> Source<'a, R> {
 
 impl<R: Read> Read for Source<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A decoder may take very much and give nothing.
+        if let Err(halt) = self.meter.check_time() {
+            self.meter.halt.replace(Some(halt));
+            return Err(io::Error::other("the time is over"));
+        }
         let result = self.inner.read(buffer);
         let read = self.note(result)?;
         self.meter.packed.set(self.meter.packed.get() + read as u64);

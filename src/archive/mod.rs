@@ -4,15 +4,17 @@
 //! the same? Whatever makes the answer depend on the reader (a name used twice, headers that contradict each other, bytes
 //! that belong to no entry) is an [`Objection`].
 
-mod gz;
 mod limits;
+mod members;
 mod meter;
 mod names;
 mod notes;
 mod objection;
+mod perl;
 mod record;
 mod survey;
 mod tar;
+mod tcl_facts;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -24,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::limits::Limits;
 pub use self::objection::Objection;
+pub use self::perl::{PerlFacts, RunsAt, ScriptFact, ScriptFactKind, ShippedPackage};
+pub use self::tcl_facts::{LoadTimeFact, LoadTimeKind, TclFacts};
 pub use self::walk::{ArchiveError, Entry, EntryKind, Walk, walk};
 use crate::domain::FileName;
 
@@ -37,7 +41,7 @@ pub enum ArchiveKind {
     TarGz,
     /// `.tar`.
     Tar,
-    /// `.tar.bz2`, `.tbz`: recognised, not read.
+    /// `.tar.bz2`, `.tbz`.
     TarBz2,
     /// `.tar.xz`, `.txz`: recognised, not read.
     TarXz,

@@ -8,9 +8,10 @@ use sha2::Digest as _;
 
 use super::meter::{Halt, Meter};
 use super::notes::Notes;
+use super::perl::{self, PerlSurvey};
 use super::tree::{Key, Node, Tree};
 use super::{Entry, EntryKind, Limits, Objection, Walk, names};
-use crate::domain::{FileKind, Sha256};
+use crate::domain::{Ecosystem, FileKind, Sha256};
 
 /// Objections kept of each severity; the walk goes on without writing more down.
 const OBJECTIONS_KEPT: usize = 50;
@@ -41,8 +42,18 @@ pub(super) struct Met {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Plain,
-    Metadata,
+    Metadata(Form),
     Record,
+    Perl(perl::Place),
+}
+
+/// How metadata is written; the first is preferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    /// The only form that there is, or META.json.
+    Usual,
+    /// META.yml.
+    Older,
 }
 
 /// What reading an entry to its end showed.
@@ -57,20 +68,24 @@ pub(super) struct Content {
 pub(super) struct Survey<'a> {
     pub(super) meter: Rc<Meter<'a>>,
     kind: FileKind,
+    ecosystem: Ecosystem,
+    perl: Option<PerlSurvey>,
     tree: Tree,
     notes: Notes,
     walk: Walk,
-    metadata_path: Option<String>,
+    metadata_path: Option<(Form, String)>,
     record: Option<Vec<u8>>,
     contents: HashMap<Key, Sha256>,
     buffer: Vec<u8>,
 }
 
 impl<'a> Survey<'a> {
-    pub(super) fn new(kind: FileKind, meter: Rc<Meter<'a>>) -> Self {
+    pub(super) fn new(kind: FileKind, ecosystem: Ecosystem, meter: Rc<Meter<'a>>) -> Self {
         Self {
             meter,
             kind,
+            ecosystem,
+            perl: (ecosystem == Ecosystem::Cpan).then(PerlSurvey::default),
             tree: Tree::default(),
             notes: Notes::default(),
             walk: Walk::default(),
@@ -118,6 +133,13 @@ impl<'a> Survey<'a> {
             return Ok(None);
         }
         self.notes.meet(&Entry { path: shown.clone(), size, kind: entry_kind(claim) }, self.kind);
+        if let Some(perl) = &mut self.perl {
+            let target = match claim {
+                Claim::SymbolicLink(target) | Claim::HardLink(target) => Some(target),
+                Claim::File | Claim::Folder | Claim::Special(_) => None,
+            };
+            perl.meet(&parts, target);
+        }
         if let Some(objection) = self.object_to_claim(claim, &parts, &shown) {
             self.object(objection);
         }
@@ -128,7 +150,7 @@ impl<'a> Survey<'a> {
         };
         match self.tree.place(&parts, node, &shown) {
             Ok(place) => {
-                let role = if node == Node::File { role_of(self.kind, &parts) } else { Role::Plain };
+                let role = if node == Node::File { role_of(self.kind, self.ecosystem, &parts) } else { Role::Plain };
                 Ok(Some(Met { shown, key: place.key, repeated: place.repeated, role }))
             }
             Err(objection) => {
@@ -167,8 +189,9 @@ impl<'a> Survey<'a> {
         let role = met.map_or(Role::Plain, |met| met.role);
         let keep_at_most = match role {
             Role::Plain => 0,
-            Role::Metadata => limits.metadata_bytes,
+            Role::Metadata(_) => limits.metadata_bytes,
             Role::Record => limits.directory_bytes,
+            Role::Perl(_) => perl::LONGEST_EXAMINED,
         };
         let mut kept = Vec::new();
         let mut size = 0_u64;
@@ -192,12 +215,16 @@ impl<'a> Survey<'a> {
             if let Some(hasher) = &mut hasher {
                 hasher.update(bytes);
             }
-            if size <= keep_at_most {
-                kept.extend_from_slice(bytes);
+            if size <= keep_at_most || matches!(role, Role::Perl(_)) {
+                let room = usize::try_from(keep_at_most).unwrap_or(usize::MAX).saturating_sub(kept.len());
+                kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
             }
         }
         if let Some(met) = met.filter(|met| met.role != Role::Plain) {
-            if size > keep_at_most {
+            if let (Role::Perl(place), Some(perl)) = (met.role, &mut self.perl) {
+                perl.examine(&met.shown, place, &kept, size <= keep_at_most);
+                self.meter.check_time()?;
+            } else if size > keep_at_most {
                 self.object(Objection::TooLarge { what: format!("{:?}", met.shown), limit: keep_at_most });
             } else {
                 self.keep(met, kept);
@@ -212,13 +239,18 @@ impl<'a> Survey<'a> {
             self.record = Some(bytes);
             return;
         }
+        let Role::Metadata(form) = met.role else { return };
+        if let Some(perl) = &mut self.perl {
+            perl.has_metadata(form == Form::Usual);
+        }
         match &self.metadata_path {
-            Some(first) if *first != met.shown => {
-                let objection = Objection::SeveralMetadata { first: first.clone(), second: met.shown.clone() };
+            Some((first, path)) if *first == form && *path != met.shown => {
+                let objection = Objection::SeveralMetadata { first: path.clone(), second: met.shown.clone() };
                 self.object(objection);
             }
+            Some((first, _)) if *first < form => {}
             _ => {
-                self.metadata_path = Some(met.shown.clone());
+                self.metadata_path = Some((form, met.shown.clone()));
                 self.walk.metadata = Some(bytes);
             }
         }
@@ -242,6 +274,7 @@ impl<'a> Survey<'a> {
 
     pub(super) fn finish(mut self) -> Walk {
         self.walk.noted = self.notes.into_entries();
+        self.walk.perl = self.perl.map(PerlSurvey::finish);
         self.walk
     }
 }
@@ -257,14 +290,24 @@ fn entry_kind(claim: Claim<'_>) -> EntryKind {
 
 /// Where each kind of archive keeps its metadata: [wheels](https://packaging.python.org/en/latest/specifications/binary-distribution-format/)
 /// in their one `.dist-info` folder, source archives and eggs in PKG-INFO of their one folder.
-fn role_of(kind: FileKind, parts: &[&[u8]]) -> Role {
+/// Perl distributions have META.json, META.yml or both in their one folder.
+fn role_of(kind: FileKind, ecosystem: Ecosystem, parts: &[&[u8]]) -> Role {
+    if ecosystem == Ecosystem::Cpan {
+        return match parts {
+            [b"META.json"] | [_, b"META.json"] => Role::Metadata(Form::Usual),
+            [b"META.yml"] | [_, b"META.yml"] => Role::Metadata(Form::Older),
+            _ => perl::place_of(parts).map_or(Role::Plain, Role::Perl),
+        };
+    }
     match (kind, parts) {
         (FileKind::Wheel, [folder, name]) if folder.ends_with(b".dist-info") => match *name {
-            b"METADATA" => Role::Metadata,
+            b"METADATA" => Role::Metadata(Form::Usual),
             b"RECORD" => Role::Record,
             _ => Role::Plain,
         },
-        (FileKind::Source, [_, b"PKG-INFO"]) | (FileKind::Legacy, [b"EGG-INFO", b"PKG-INFO"]) => Role::Metadata,
+        (FileKind::Source, [_, b"PKG-INFO"]) | (FileKind::Legacy, [b"EGG-INFO", b"PKG-INFO"]) => {
+            Role::Metadata(Form::Usual)
+        }
         _ => Role::Plain,
     }
 }

@@ -5,7 +5,10 @@
 
 use std::io::{BufReader, Read, Seek};
 
-use super::gz::Members;
+use bzip2::bufread::BzDecoder;
+use flate2::bufread::GzDecoder;
+
+use super::members::{Decoder, Members};
 use super::meter::{Gauge, Halt, Source};
 use super::survey::{Claim, Survey};
 use super::{Objection, names, zip};
@@ -14,9 +17,22 @@ const BLOCK: usize = 512;
 
 /// Walks through a `.tar.gz`.
 pub(super) fn survey_gz<R: Read + Seek>(source: &mut Source<'_, R>, survey: &mut Survey<'_>) -> Result<(), Halt> {
+    survey_members::<R, GzDecoder<_>>(source, "tar.gz", survey)
+}
+
+/// Walks through a `.tar.bz2`.
+pub(super) fn survey_bz2<R: Read + Seek>(source: &mut Source<'_, R>, survey: &mut Survey<'_>) -> Result<(), Halt> {
+    survey_members::<R, BzDecoder<_>>(source, "tar.bz2", survey)
+}
+
+fn survey_members<'s, 'a, R: Read + Seek, D: Decoder<BufReader<&'s mut Source<'a, R>>>>(
+    source: &'s mut Source<'a, R>,
+    expected: &str,
+    survey: &mut Survey<'_>,
+) -> Result<(), Halt> {
     object_to_polyglot(source, survey)?;
-    let members = Members::new(BufReader::with_capacity(64 << 10, source), survey.limits().gzip_members);
-    let members = survey_stream(members, "tar.gz", survey)?;
+    let members = Members::<_, D>::new(BufReader::with_capacity(64 << 10, source), survey.limits().members);
+    let members = survey_stream(members, expected, survey)?;
     // Python's tarfile never looks behind the end: not a reason to refuse the file.
     if let Some(mut rest) = members.into_rest() {
         let bytes = count_nonzero(&mut rest, survey)?;
@@ -50,7 +66,7 @@ fn survey_stream<R: Read>(stream: R, expected: &str, survey: &mut Survey<'_>) ->
     let meter = survey.meter.clone();
     let blame = |path: &str, error: &std::io::Error, first: bool| {
         let words = error.to_string();
-        let compressed = words.contains("gzip header");
+        let compressed = words.contains("gzip header") || words.contains("bz2 header");
         if first && (compressed || words.contains("archive header") || words.contains("numeric field")) {
             Objection::NotAnArchive { expected: expected.to_owned() }
         } else if words.contains("checksum") {

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::meter::{Halt, Meter, Source};
 use super::survey::Survey;
-use super::{ArchiveKind, Limits, Objection, kind_of, tar, zip};
-use crate::domain::{FileKind, FileName};
+use super::tcl_facts::TclFacts;
+use super::{ArchiveKind, Limits, Objection, PerlFacts, kind_of, tar, zip};
+use crate::domain::{Ecosystem, FileKind, FileName};
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +50,14 @@ pub struct Walk {
     pub objections: Vec<Objection>,
     /// Entries worth knowing about, hooks that run by themselves first; at most 200.
     pub noted: Vec<Entry>,
-    /// The package's own metadata: METADATA of a wheel, PKG-INFO of a source archive. Kept as bytes of its own, not in
+    /// What a Perl distribution ships and what its scripts do; `None` for other archives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perl: Option<PerlFacts>,
+    /// What a file of a teapot repository says and does; `None` for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcl: Option<TclFacts>,
+    /// The package's own metadata: METADATA of a wheel, PKG-INFO of a source archive, META.json (else META.yml) of a Perl
+    /// distribution. Kept as bytes of its own, not in
     /// the written form of a walk.
     #[serde(skip)]
     pub metadata: Option<Vec<u8>>,
@@ -79,17 +87,19 @@ pub fn walk<R: Read + Seek>(
     file: R,
     name: &FileName,
     kind: FileKind,
+    ecosystem: Ecosystem,
     limits: &Limits,
     out_of_time: impl Fn() -> bool,
 ) -> Result<Walk, ArchiveError> {
     let meter = Meter::new(limits, &out_of_time);
-    let mut survey = Survey::new(kind, meter.clone());
+    let mut survey = Survey::new(kind, ecosystem, meter.clone());
     let mut source = Source::new(file, meter);
     let end = match kind_of(name) {
         ArchiveKind::Zip => zip::survey(&mut source, &mut survey),
         ArchiveKind::TarGz => tar::survey_gz(&mut source, &mut survey),
+        ArchiveKind::TarBz2 => tar::survey_bz2(&mut source, &mut survey),
         ArchiveKind::Tar => tar::survey(&mut source, &mut survey),
-        unread @ (ArchiveKind::TarBz2 | ArchiveKind::TarXz | ArchiveKind::Unknown) => {
+        unread @ (ArchiveKind::TarXz | ArchiveKind::Unknown) => {
             Err(Objection::UnreadableKind { archive: unread.as_str().to_owned() }.into())
         }
     };

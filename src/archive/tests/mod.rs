@@ -1,5 +1,6 @@
 //! Stories of honest and of hostile archives, built here byte by byte.
 
+mod cpan;
 mod tar;
 mod zip;
 
@@ -11,13 +12,13 @@ use proptest::prelude::*;
 use self::tar::{gz, usual_sdist};
 use self::zip::usual_wheel;
 use super::{ArchiveError, ArchiveKind, Limits, Walk, kind_of, walk};
-use crate::domain::{FileKind, FileName};
+use crate::domain::{Ecosystem, FileKind, FileName};
 
 const WHEEL: &str = "six-1.0-py3-none-any.whl";
 const SDIST: &str = "six-1.0.tar.gz";
 
 fn walk_with(bytes: &[u8], name: &str, kind: FileKind, limits: &Limits) -> Walk {
-    walk(Cursor::new(bytes), &FileName::parse(name).unwrap(), kind, limits, || false).unwrap()
+    walk(Cursor::new(bytes), &FileName::parse(name).unwrap(), kind, Ecosystem::Pypi, limits, || false).unwrap()
 }
 
 fn walk_wheel(bytes: &[u8]) -> Walk {
@@ -53,7 +54,7 @@ fn the_walk_ends_when_time_is_over() {
         let asked = Cell::new(0);
         let out_of_time = || asked.replace(asked.get() + 1) >= 2;
         let name = FileName::parse(name).unwrap();
-        let end = walk(Cursor::new(bytes), &name, FileKind::Wheel, &Limits::default(), out_of_time);
+        let end = walk(Cursor::new(bytes), &name, FileKind::Wheel, Ecosystem::Pypi, &Limits::default(), out_of_time);
         assert!(matches!(end, Err(ArchiveError::OutOfTime)));
     }
 }
@@ -80,7 +81,7 @@ fn a_failing_disk_is_not_the_archives_fault() {
         for reads in 0..3 {
             let disk = FailingDisk(Cursor::new(bytes.clone()), reads);
             let name = FileName::parse(name).unwrap();
-            let end = walk(disk, &name, FileKind::Wheel, &Limits::default(), || false);
+            let end = walk(disk, &name, FileKind::Wheel, Ecosystem::Pypi, &Limits::default(), || false);
             assert!(matches!(end, Err(ArchiveError::Read(_))), "{name} after {reads} reads: {end:?}");
         }
     }

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
+use bzip2::write::BzEncoder;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::zip::{Piece, zip_of};
 use super::{SDIST, kinds, walk_sdist, walk_wheel, walk_with};
 use crate::archive::{Limits, Objection, walk};
-use crate::domain::{FileKind, FileName};
+use crate::domain::{Ecosystem, FileKind, FileName};
 
 pub(super) fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -27,7 +28,7 @@ fn header(name: &str, kind: ::tar::EntryType, size: u64) -> ::tar::Header {
     header
 }
 
-fn tar_of(entries: &[(::tar::Header, &[u8])]) -> Vec<u8> {
+pub(super) fn tar_of(entries: &[(::tar::Header, &[u8])]) -> Vec<u8> {
     let mut builder = ::tar::Builder::new(Vec::new());
     for (header, bytes) in entries {
         builder.append(header, *bytes).unwrap();
@@ -35,7 +36,7 @@ fn tar_of(entries: &[(::tar::Header, &[u8])]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-fn file<'b>(name: &str, bytes: &'b [u8]) -> (::tar::Header, &'b [u8]) {
+pub(super) fn file<'b>(name: &str, bytes: &'b [u8]) -> (::tar::Header, &'b [u8]) {
     (header(name, ::tar::EntryType::Regular, bytes.len() as u64), bytes)
 }
 
@@ -176,9 +177,50 @@ fn what_is_no_archive_or_not_read_says_so() {
     assert_eq!(kinds(&walk_sdist(b"")), ["unreadable"]);
     assert_eq!(kinds(&walk_sdist(&gz(b""))), ["not-an-archive"]);
     assert_eq!(kinds(&walk_wheel(&gz(&usual_sdist()))), ["not-an-archive"]);
-    let bz2 = walk_with(b"BZh9", "six-1.0.tar.bz2", FileKind::Source, &Limits::default());
-    assert_eq!(bz2.objections, [Objection::UnreadableKind { archive: "tar.bz2".into() }]);
-    assert!(bz2.fatal().is_some());
+    let xz = walk_with(b"\xfd7zXZ", "six-1.0.tar.xz", FileKind::Source, &Limits::default());
+    assert_eq!(xz.objections, [Objection::UnreadableKind { archive: "tar.xz".into() }]);
+    assert!(xz.fatal().is_some());
+}
+
+fn bz2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn bzip2_is_read_like_gzip() {
+    let walk_bz2 = |bytes: &[u8]| walk_with(bytes, "six-1.0.tar.bz2", FileKind::Source, &Limits::default());
+    let sdist = bz2(&usual_sdist());
+    let walk = walk_bz2(&sdist);
+    assert_eq!((walk.objections.as_slice(), walk.entries), (&[][..], 3));
+    assert_eq!(walk.metadata.as_deref(), Some(&b"Name: six\n"[..]));
+    for end in 0..sdist.len() {
+        assert!(walk_bz2(&sdist[..end]).fatal().is_some(), "cut at {end}");
+    }
+    assert_eq!(kinds(&walk_bz2(b"<html>not found</html>")), ["not-an-archive"]);
+    assert_eq!(kinds(&walk_bz2(&[&sdist[..], b"more"].concat())), ["trailing-data"]);
+    let mut damaged = sdist.clone();
+    damaged[sdist.len() / 2] ^= 1;
+    assert!(walk_bz2(&damaged).fatal().is_some());
+    let bomb = bz2(&tar_of(&[file("six/zeros", &vec![0; 80 << 20])]));
+    assert_eq!(kinds(&walk_bz2(&bomb)), ["ratio-too-high"]);
+}
+
+#[test]
+fn a_member_that_starts_at_the_end_of_a_buffer_is_seen() {
+    let (first, second) = (tar_of(&[file("six/a", b"a")]), tar_of(&[file("six/b", b"b")]));
+    let first = &first[..1024];
+    let length = |comment: usize| {
+        let builder = flate2::GzBuilder::new().comment(vec![b'x'; comment]);
+        let mut encoder = builder.write(Vec::new(), Compression::best());
+        encoder.write_all(first).unwrap();
+        encoder.finish().unwrap()
+    };
+    // All but one byte of what is read at once.
+    let padding = (64 << 10) - 1 - length(0).len();
+    let bytes = [length(padding), gz(&second)].concat();
+    assert_eq!(walk_sdist(&bytes).entries, 2);
 }
 
 #[test]
@@ -238,7 +280,7 @@ fn a_gzip_bomb_of_ten_gigabytes_stops_at_the_ratio() {
     let length = (head.len() + member.len() * 640) as u64;
     let bomb = Bomb { member, head, position: 0, length };
     let name = FileName::parse(SDIST).unwrap();
-    let walk = walk(bomb, &name, FileKind::Source, &Limits::default(), || false).unwrap();
+    let walk = walk(bomb, &name, FileKind::Source, Ecosystem::Pypi, &Limits::default(), || false).unwrap();
     assert_eq!(kinds(&walk), ["ratio-too-high"]);
     assert!(walk.unpacked_bytes <= 65 << 20);
 }
