@@ -1,53 +1,121 @@
-//! Forms of names by their hashes: a sorted list instead of a map of strings, so that 15,000 names take three megabytes.
+//! Forms of names by their hashes: a sorted list instead of a map of strings, so that 15,000 names take a few megabytes.
 //!
-//! Two names are at most one edit apart only if they share a form: the name itself or the name without one character
+//! Two names are at most N edits apart only if they share a form made by leaving out at most N letters of each
 //! ([symmetric deletion](https://wolfgarbe.medium.com/1000x-faster-spelling-correction-algorithm-2012-8701fcd87a5f)).
 
-use super::neighbour::without_separators;
+/// What is hashed of a name. One index holds all forms.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form {
+    /// Its letters.
+    Letters,
+    /// Its letters without none, one or two of them.
+    Edited,
+    /// What it looks like.
+    Looks,
+    /// Its words, sorted.
+    Words,
+    /// Its letters without affixes.
+    Stripped,
+}
+
+/// The upper bits of a hash say where in the list to look.
+const DIRECTORY_BITS: u32 = 16;
 
 /// Names, by number, under the hashes of their forms. Different forms may share a hash, so what is found must be checked.
 pub(super) struct Index {
-    entries: Vec<(u64, u32)>,
+    /// Where the hashes with these upper bits start.
+    directory: Vec<u32>,
+    entries: Vec<(u32, u32)>,
 }
 
 impl Index {
-    /// An index of names 0, 1, 2 and so on, given as the hashes of their forms.
-    pub(super) fn of<F: IntoIterator<Item = u64>>(names: impl Iterator<Item = F>) -> Self {
-        let mut entries: Vec<(u64, u32)> =
-            (0..).zip(names).flat_map(|(id, forms)| forms.into_iter().map(move |form| (form, id))).collect();
+    /// An index of these hashes and numbers.
+    pub(super) fn of(mut entries: Vec<(u32, u32)>) -> Self {
         entries.sort_unstable();
         entries.dedup();
         entries.shrink_to_fit();
-        Self { entries }
+        let mut directory = Vec::with_capacity((1 << DIRECTORY_BITS) + 1);
+        for bits in 0..=(1_u64 << DIRECTORY_BITS) {
+            let first = entries.partition_point(|(hash, _)| u64::from(hash >> (32 - DIRECTORY_BITS)) < bits);
+            directory.push(u32::try_from(first).unwrap_or(u32::MAX));
+        }
+        Self { directory, entries }
     }
 
     /// The names that may have a form with this hash.
-    pub(super) fn find(&self, form: u64) -> impl Iterator<Item = u32> {
-        let start = self.entries.partition_point(|(hash, _)| *hash < form);
-        self.entries[start..].iter().take_while(move |(hash, _)| *hash == form).map(|(_, id)| *id)
+    pub(super) fn find(&self, form: u32) -> impl Iterator<Item = u32> {
+        let bits = (form >> (32 - DIRECTORY_BITS)) as usize;
+        let (start, end) = (self.directory[bits] as usize, self.directory[bits + 1] as usize);
+        self.entries[start..end].iter().filter(move |(hash, _)| *hash == form).map(|(_, id)| *id)
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.directory.as_slice()) + size_of_val(self.entries.as_slice())
     }
 }
 
-/// The hash of a name as it is.
-pub(super) fn whole(name: &str) -> u64 {
-    hash(name.bytes())
+const BASE: u64 = 0x0100_0000_01b3;
+
+/// Hashes any piece of a text, or pieces joined, without reading it again.
+pub(super) struct Pieces {
+    upto: Vec<u64>,
+    powers: Vec<u64>,
 }
 
-/// The hash of a name without separators.
-pub(super) fn compact(name: &str) -> u64 {
-    hash(without_separators(name))
+impl Pieces {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let (mut upto, mut powers) = (vec![0_u64], vec![1_u64]);
+        for (at, byte) in text.iter().enumerate() {
+            upto.push(upto[at].wrapping_mul(BASE).wrapping_add(u64::from(*byte) + 1));
+            powers.push(powers[at].wrapping_mul(BASE));
+        }
+        Self { upto, powers }
+    }
+
+    fn len(&self) -> usize {
+        self.upto.len() - 1
+    }
+
+    fn raw(&self, start: usize, end: usize) -> u64 {
+        self.upto[end].wrapping_sub(self.upto[start].wrapping_mul(self.powers[end - start]))
+    }
+
+    fn join(&self, before: u64, start: usize, end: usize) -> u64 {
+        before.wrapping_mul(self.powers[end - start]).wrapping_add(self.raw(start, end))
+    }
+
+    /// The hash of the piece from `start` to `end`.
+    pub(super) fn piece(&self, form: Form, start: usize, end: usize) -> u32 {
+        finish(form, self.raw(start, end))
+    }
+
+    /// Calls with the hash of the text and of the text without each of its letters, and without each two if `twice`.
+    pub(super) fn each_edited(&self, twice: bool, mut found: impl FnMut(u32)) {
+        let end = self.len();
+        found(finish(Form::Edited, self.raw(0, end)));
+        for first in 0..end {
+            let before = self.raw(0, first);
+            found(finish(Form::Edited, self.join(before, first + 1, end)));
+            if twice {
+                for second in first + 1..end {
+                    let middle = self.join(before, first + 1, second);
+                    found(finish(Form::Edited, self.join(middle, second + 1, end)));
+                }
+            }
+        }
+    }
 }
 
-/// The hashes of a name as it is and of the name without each of its characters.
-pub(super) fn edits(name: &str) -> impl Iterator<Item = u64> {
-    let without = name.char_indices().map(|(start, letter)| {
-        let (before, after) = (&name[..start], &name[start + letter.len_utf8()..]);
-        hash(before.bytes().chain(after.bytes()))
-    });
-    std::iter::once(whole(name)).chain(without)
+/// The hash of a form of a name.
+pub(super) fn hash(form: Form, text: &[u8]) -> u32 {
+    let raw = text.iter().fold(0_u64, |state, byte| state.wrapping_mul(BASE).wrapping_add(u64::from(*byte) + 1));
+    finish(form, raw)
 }
 
-/// FNV-1a: short, quick for short texts, and the same everywhere. Collisions cost a comparison, nothing else.
-fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// Spreads the bits and takes the upper half. Collisions cost a comparison, nothing else.
+fn finish(form: Form, raw: u64) -> u32 {
+    let salted = raw ^ (form as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (salted ^ (salted >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    ((mixed ^ (mixed >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 32) as u32
 }

@@ -1,240 +1,485 @@
 //! Names that are worth imitating, and which of them a new name could be mistaken for; found by look-ups, never by a scan.
 
+mod corpora;
+mod edits;
+mod error;
+mod evidence;
+mod fold;
 mod index;
+mod lists;
 mod neighbour;
+mod sign;
+mod weights;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use sha2::Digest as _;
 
-use self::index::Index;
-pub use self::neighbour::{Confusion, Neighbour};
-use crate::domain::{ProjectName, Sha256};
+pub use self::corpora::Corpora;
+pub use self::error::CorpusError;
+use self::evidence::{Around, Asked, Rest};
+use self::fold::{folded, letters, looks, sorted_words, stripped};
+use self::index::{Form, Index, Pieces, hash};
+pub use self::lists::{
+    FEWEST_NAMES, LONGEST_LIST, MOST_NAMES, NameSources, OwnNames, read_list, shipped as shipped_list,
+};
+pub use self::neighbour::{Confusion, Neighbour, Renown};
+pub use self::sign::{Sign, Signs, Speaks};
+pub use self::weights::Weights;
+use crate::domain::{Ecosystem, ProjectName, Sha256};
 
-/// Popular names of PyPI as shipped, one a line in order of rank.
-const PYPI: &str = include_str!("../../policies/names/pypi.txt");
+/// At most so many neighbours are told; the likeliest ones.
+const MOST_NEIGHBOURS: usize = 3;
 
-/// At most so many neighbours are told; the most popular ones.
-const MOST_NEIGHBOURS: usize = 8;
+/// A neighbour that is less likely than this is none.
+const LEAST_SCORE: f64 = 0.001;
 
-/// Popular and internal names of PyPI. Immutable, cheap to share in an `Arc`, a few megabytes.
+/// Two edits are looked for in names of so many letters, and only among the first names of the list.
+const TWO_EDITS: [(usize, u32); 2] = [(6, 5_000), (5, 500)];
+
+/// Two edits are looked for in names of at most so many letters: their forms grow with the square.
+const LONGEST_FOR_TWO: usize = 32;
+
+/// A known name of at least so many letters is seen in a longer name without separators.
+const SHORTEST_GLUED: usize = 5;
+
+/// A known name of at least so many letters is seen among other words.
+const SHORTEST_WORD: usize = 4;
+
+/// What is left of a name without its affixes has at least so many letters.
+const SHORTEST_CORE: usize = 3;
+
+/// So many words and letters of a name are searched for known names.
+const MOST_WORDS: usize = 12;
+const MOST_LETTERS: usize = 64;
+
+/// Names down to this rank are well known when they stand beside another.
+const WELL_KNOWN: u32 = 1_000;
+
+/// What comes with the language, and what is known elsewhere, counts like a popular name of this rank.
+const RANK_OF_LIBRARY: u32 = 1_000;
+const RANK_ELSEWHERE: u32 = 2_000;
+
+/// Popular and internal names of one ecosystem. Immutable, cheap to share in an `Arc`, a few megabytes.
 pub struct Corpus {
-    /// Internal names first, then popular ones, by rank.
+    ecosystem: Ecosystem,
+    /// Internal names first, then those that are used here, then popular ones by rank, then what is known otherwise.
     names: Vec<Known>,
-    /// Finds names at one edit's distance.
-    edits: Index,
-    /// Finds names that differ in separators only.
-    compact: Index,
+    index: Index,
+    /// In how many known names a word is, and how many begin with it; by the hash of its letters.
+    words: HashMap<u32, Word>,
+    weights: Weights,
     digest: Sha256,
 }
 
 /// A name of the corpus.
+#[derive(Debug)]
 struct Known {
+    /// Folded: what is compared.
     name: Box<str>,
+    /// As it is written, if that is something else: what people are told.
+    spelling: Option<Box<str>>,
+    /// Without separators, a byte each.
+    letters: Box<[u8]>,
     rank: u32,
-    internal: bool,
+    renown: Renown,
+    /// How many other known names contain it as a word.
+    within: u32,
+}
+
+/// A word of known names.
+#[derive(Debug, Clone, Copy, Default)]
+struct Word {
+    names: u32,
+    first: u32,
 }
 
 impl fmt::Debug for Corpus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Corpus({} names)", self.names.len())
+        write!(f, "Corpus({} names of {})", self.names.len(), self.ecosystem)
     }
 }
 
 impl Corpus {
     /// The shipped list alone.
-    pub fn embedded() -> Self {
-        Self::build(shipped(), &[])
+    pub fn embedded(ecosystem: Ecosystem) -> Self {
+        Self::with_internal(ecosystem, &[])
     }
 
     /// The shipped list and these internal names.
-    pub fn with_internal(internal: &[String]) -> Self {
-        Self::build(shipped(), internal)
+    pub fn with_internal(ecosystem: Ecosystem, internal: &[String]) -> Self {
+        Self::build(ecosystem, lists::shipped(ecosystem), internal)
     }
 
     /// A corpus of popular names in order of rank, and of internal names, which count as rank 1.
     ///
-    /// Names are normalised. What is no name (an empty line, a pattern such as `acme-*`) is left out; of a name that is given
-    /// twice the first counts, an internal one before a popular one.
-    pub fn build<'a>(popular: impl IntoIterator<Item = &'a str>, internal: &[String]) -> Self {
-        let internal = internal.iter().map(|name| (name.as_str(), 1, true));
-        let popular = (1..).zip(popular).map(|(rank, name)| (name, rank, false));
-        let mut seen = HashSet::new();
-        let mut names = Vec::new();
-        for (name, rank, internal) in internal.chain(popular) {
-            let Ok(name) = ProjectName::pypi(name.trim()) else { continue };
-            if seen.insert(name.clone()) {
-                names.push(Known { name: name.as_str().into(), rank, internal });
+    /// Names are folded: those that differ only in what people do not tell apart are one. What is no name (an empty line, a
+    /// pattern such as `acme-*`) is left out; of a name that is given twice the first counts, an internal one before a
+    /// popular one.
+    pub fn build<'a>(ecosystem: Ecosystem, popular: impl IntoIterator<Item = &'a str>, internal: &[String]) -> Self {
+        let own = OwnNames { internal: internal.to_vec(), used: Vec::new() };
+        Self::with_own(ecosystem, popular, &own, Weights::default())
+    }
+
+    /// [`Corpus::build`] with all that a site has of its own.
+    pub fn with_own<'a>(
+        ecosystem: Ecosystem,
+        popular: impl IntoIterator<Item = &'a str>,
+        own: &OwnNames,
+        weights: Weights,
+    ) -> Self {
+        let names = known_names(ecosystem, popular, own);
+        let mut corpus = Self {
+            ecosystem,
+            index: index_of(ecosystem, &names),
+            words: words_of(&names),
+            digest: digest_of(&names, &weights),
+            weights,
+            names,
+        };
+        corpus.count_families();
+        corpus
+    }
+
+    /// How many known names contain each one among their words.
+    fn count_families(&mut self) {
+        let mut within = vec![0_u32; self.names.len()];
+        for known in self.names.iter().filter(|known| known.is_package()) {
+            let mut parts = self.parts_of(&known.name, &known.letters);
+            parts.retain(|part| !part.glued && self.names[part.id].letters != known.letters);
+            for part in parts {
+                within[part.id] += 1;
             }
         }
-        Self {
-            edits: Index::of(names.iter().map(|known| index::edits(&known.name))),
-            compact: Index::of(names.iter().map(|known| std::iter::once(index::compact(&known.name)))),
-            digest: digest_of(&names),
-            names,
+        for (known, count) in self.names.iter_mut().zip(within) {
+            known.within = count;
         }
     }
 
-    /// SHA-256 of the names, their order and which are internal: evidence says with it what was compared.
+    /// Whose names these are.
+    pub fn ecosystem(&self) -> Ecosystem {
+        self.ecosystem
+    }
+
+    /// SHA-256 of the names, their order, which are internal, and the weights: evidence says with it what was compared.
     pub fn digest(&self) -> Sha256 {
         self.digest
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let text =
+            |known: &Known| known.name.len() + known.letters.len() + known.spelling.as_ref().map_or(0, |it| it.len());
+        self.index.bytes()
+            + size_of_val(self.names.as_slice())
+            + self.names.iter().map(text).sum::<usize>()
+            + self.words.capacity() * (size_of::<(u32, Word)>() + 1)
+    }
+
     /// The name's place in the list, from 1.
     pub fn rank(&self, name: &ProjectName) -> Option<u32> {
-        // The name itself is one of its forms without an edit.
-        let whole = self.edits.find(index::whole(name.as_str()));
-        whole.filter_map(|id| self.known(id)).find(|known| *known.name == *name.as_str()).map(|known| known.rank)
+        let name = folded(self.ecosystem, name.as_str());
+        let found = self.index.find(hash(Form::Letters, &letters(&name)));
+        let mut known = found.filter_map(|id| self.names.get(usize::try_from(id).ok()?));
+        known.find(|known| known.is_package() && *known.name == *name).map(|known| known.rank)
     }
 
-    /// The names that this one could be mistaken for, at most eight, most popular first; never the name itself.
+    /// The names that this one could be mistaken for, at most three, likeliest first; never the name itself.
     pub fn neighbours(&self, name: &ProjectName) -> Vec<Neighbour> {
-        let name = name.as_str();
-        let mut ids: Vec<u32> = self.compact.find(index::compact(name)).collect();
-        ids.extend(index::edits(name).flat_map(|form| self.edits.find(form)));
+        self.neighbours_above(name, u32::MAX)
+    }
+
+    /// The same, among the names above this rank only: what a popular name could be mistaken for.
+    pub fn neighbours_above(&self, name: &ProjectName, rank: u32) -> Vec<Neighbour> {
+        let name = folded(self.ecosystem, name.as_str());
+        let letters = letters(&name);
+        let asked = Asked { folded: &name, letters: &letters };
+        let mut found = self.likenesses(&asked, rank);
+        found.extend(self.combos(&asked, rank));
+        found.retain(|(_, _, score)| *score >= LEAST_SCORE);
+        // Likeliest first; then the better known, then as in the list.
+        found.sort_by(|(one, _, score), (two, _, other)| {
+            other.total_cmp(score).then_with(|| self.names[*one].rank.cmp(&self.names[*two].rank)).then(one.cmp(two))
+        });
+        let mut told = HashSet::new();
+        found.retain(|(id, _, _)| told.insert(*id));
+        found.truncate(MOST_NEIGHBOURS);
+        found.into_iter().map(|(id, signs, score)| self.neighbour(&name, id, &signs, score)).collect()
+    }
+
+    fn neighbour(&self, name: &str, id: usize, signs: &Signs, score: f64) -> Neighbour {
+        let known = &self.names[id];
+        let mut parts = BTreeMap::new();
+        for (sign, part) in self.weights.parts(signs) {
+            *parts.entry(sign.to_owned()).or_insert(0.0) += part;
+        }
+        Neighbour {
+            target: known.spelling.as_ref().unwrap_or(&known.name).to_string(),
+            rank: known.rank,
+            internal: known.renown == Renown::Internal,
+            kind: signs.kind,
+            similarity: strsim::normalized_damerau_levenshtein(name, &known.name),
+            score,
+            renown: known.renown.clone(),
+            signs: parts,
+        }
+    }
+
+    /// Known names that are the same but for a slip.
+    fn likenesses(&self, asked: &Asked<'_>, above: u32) -> Vec<(usize, Signs, f64)> {
+        let mut alike = self.same_forms(asked, above);
+        for id in self.near(asked) {
+            let known = &self.names[id];
+            if known.rank < above
+                && !alike.iter().any(|(found, _, _)| *found == id)
+                && let Some(edits) = edits::between(&known.letters, asked.letters, known.most_edits())
+                && let Some(kind) = kind_of(&edits)
+            {
+                alike.push((id, kind, edits));
+            }
+        }
+        let crowd = alike.len();
+        let judged = alike.into_iter().map(|(id, kind, edits)| {
+            let known = &self.names[id];
+            let around = Around { ecosystem: self.ecosystem, crowd, family: self.family_of(asked, known) };
+            let signs = evidence::of_likeness(asked, known, kind, &edits, around);
+            let score = self.weights.score(&signs);
+            (id, signs, score)
+        });
+        judged.collect()
+    }
+
+    /// Known names that have a form in common with this one.
+    fn same_forms(&self, asked: &Asked<'_>, above: u32) -> Vec<(usize, Confusion, Vec<edits::Edit>)> {
+        let mut alike: Vec<(usize, Confusion, Vec<edits::Edit>)> = Vec::new();
+        let mut find = |form: Form, text: &[u8], kind: Confusion, same: &dyn Fn(&Known) -> bool| {
+            for id in self.index.find(hash(form, text)).filter_map(|id| usize::try_from(id).ok()) {
+                let known = &self.names[id];
+                // A package is not mistaken for itself.
+                let itself = known.is_package() && *known.name == *asked.folded;
+                if known.rank < above && !itself && !alike.iter().any(|(found, _, _)| *found == id) && same(known) {
+                    let kind = if *known.name == *asked.folded { Confusion::Namesake } else { kind };
+                    alike.push((id, kind, Vec::new()));
+                }
+            }
+        };
+        find(Form::Letters, asked.letters, Confusion::Separator, &|known| *known.letters == *asked.letters);
+        let looks_of_it = looks(asked.folded);
+        find(Form::Looks, looks_of_it.as_bytes(), Confusion::Homoglyph, &|known| looks(&known.name) == looks_of_it);
+        let words = sorted_words(asked.folded);
+        find(Form::Words, words.as_bytes(), Confusion::WordOrder, &|known| sorted_words(&known.name) == words);
+        let core = stripped(self.ecosystem, asked.folded);
+        if core.len() >= SHORTEST_CORE {
+            let same = |known: &Known| stripped(self.ecosystem, &known.name) == core;
+            find(Form::Stripped, core.as_bytes(), Confusion::Affix, &same);
+        }
+        alike
+    }
+
+    /// The numbers of names that may be one or two edits away.
+    fn near(&self, asked: &Asked<'_>) -> Vec<usize> {
+        let mut ids: Vec<u32> = Vec::new();
+        let twice = (TWO_EDITS[1].0 - 2..=LONGEST_FOR_TWO).contains(&asked.letters.len());
+        Pieces::of(asked.letters).each_edited(twice, |form| ids.extend(self.index.find(form)));
         ids.sort_unstable();
         ids.dedup();
-        // Ids are in order of rank, but for the internal names, which come first and have the first rank.
-        let known = ids.into_iter().filter_map(|id| self.known(id));
-        let confused = known.filter_map(|known| Some((known, Confusion::between(name, &known.name)?)));
-        confused
-            .take(MOST_NEIGHBOURS)
-            .map(|(known, kind)| Neighbour {
-                target: known.name.to_string(),
-                rank: known.rank,
-                internal: known.internal,
-                kind,
-                similarity: strsim::normalized_damerau_levenshtein(name, &known.name),
-            })
-            .collect()
+        ids.into_iter().filter_map(|id| usize::try_from(id).ok()).filter(|id| *id < self.names.len()).collect()
     }
 
-    fn known(&self, id: u32) -> Option<&Known> {
-        self.names.get(usize::try_from(id).ok()?)
+    /// How many known names begin with the first word of both.
+    fn family_of(&self, asked: &Asked<'_>, known: &Known) -> u32 {
+        match (asked.folded.split_once('-'), known.name.split_once('-')) {
+            (Some((one, _)), Some((two, _))) if one == two => self.word(one.as_bytes()).first,
+            _ => 0,
+        }
+    }
+
+    fn word(&self, letters: &[u8]) -> Word {
+        self.words.get(&hash(Form::Words, letters)).copied().unwrap_or_default()
+    }
+
+    /// Known names that are a part of this one.
+    fn combos(&self, asked: &Asked<'_>, above: u32) -> Vec<(usize, Signs, f64)> {
+        let parts = self.parts_of(asked.folded, asked.letters);
+        let words = words_at(asked.folded);
+        let imitated = |known: &Known| known.rank < above && known.letters.len() >= SHORTEST_WORD;
+        let judged = parts.iter().filter(|part| imitated(&self.names[part.id])).map(|part| {
+            let known = &self.names[part.id];
+            let outside = |start: usize, end: usize| end <= part.start || start >= part.end;
+            let rest = Rest {
+                // A piece grown together with the known name is a word too.
+                words: words.iter().filter(|(start, end)| outside(*start, *end)).count().max(1),
+                known: parts.iter().any(|other| {
+                    let beside = &self.names[other.id];
+                    outside(other.start, other.end) && beside.is_package() && beside.rank <= WELL_KNOWN
+                }),
+            };
+            let signs = evidence::of_combo(known, rest);
+            let score = self.weights.score(&signs);
+            (part.id, signs, score)
+        });
+        judged.collect()
+    }
+
+    /// The known names among the words of a name, and at its beginning and end.
+    fn parts_of(&self, folded: &str, letters: &[u8]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let pieces = Pieces::of(letters);
+        let all = letters.len();
+        let mut seek = |start: usize, end: usize, glued: bool| {
+            if (start, end) == (0, all) {
+                return;
+            }
+            let piece = &letters[start..end];
+            for id in self.index.find(pieces.piece(Form::Letters, start, end)) {
+                let Ok(id) = usize::try_from(id) else { continue };
+                let is_piece = self.names.get(id).is_some_and(|known| *known.letters == *piece);
+                if is_piece && !parts.iter().any(|part: &Part| part.id == id) {
+                    parts.push(Part { id, start, end, glued });
+                }
+            }
+        };
+        let words = words_at(folded);
+        for (first, (start, _)) in words.iter().enumerate() {
+            for (_, end) in &words[first..] {
+                seek(*start, *end, false);
+            }
+        }
+        if all <= MOST_LETTERS {
+            for length in SHORTEST_GLUED..all.saturating_sub(1) {
+                seek(0, length, true);
+                seek(all - length, all, true);
+            }
+        }
+        parts
     }
 }
 
-/// The names of the shipped list.
-fn shipped() -> impl Iterator<Item = &'static str> {
-    PYPI.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+/// A known name within a longer one.
+#[derive(Debug)]
+struct Part {
+    id: usize,
+    start: usize,
+    end: usize,
+    glued: bool,
 }
 
-fn digest_of(names: &[Known]) -> Sha256 {
+impl Known {
+    /// Whether it is a package's name, not only a word that is known.
+    fn is_package(&self) -> bool {
+        matches!(self.renown, Renown::Popular | Renown::Internal | Renown::Used)
+    }
+
+    /// How many edits away another name may be.
+    fn most_edits(&self) -> usize {
+        let two = TWO_EDITS.iter().any(|(letters, rank)| self.letters.len() >= *letters && self.rank <= *rank);
+        1 + usize::from(two)
+    }
+}
+
+/// What so many edits are called; none is not a slip.
+fn kind_of(edits: &[edits::Edit]) -> Option<Confusion> {
+    match edits {
+        [] => None,
+        [edits::Edit::Swapped(..)] => Some(Confusion::Transposition),
+        [_] => Some(Confusion::Edit),
+        _ => Some(Confusion::Edits),
+    }
+}
+
+/// Where the words of a folded name are in its letters.
+fn words_at(folded: &str) -> Vec<(usize, usize)> {
+    let mut start = 0;
+    let words = folded.split('-').take(MOST_WORDS).map(|word| {
+        let end = start + word.chars().count();
+        let place = (start, end);
+        start = end;
+        place
+    });
+    words.collect()
+}
+
+fn known_names<'a>(ecosystem: Ecosystem, popular: impl IntoIterator<Item = &'a str>, own: &OwnNames) -> Vec<Known> {
+    let internal = own.internal.iter().map(|name| (name.as_str(), 1, Renown::Internal));
+    let used = own.used.iter().map(|name| (name.as_str(), 1, Renown::Used));
+    let popular = (1..).zip(popular).map(|(rank, name)| (name, rank, Renown::Popular));
+    let mut ranks: HashMap<String, u32> = HashMap::new();
+    let mut names: Vec<Known> = Vec::new();
+    let mut add = |name: &str, rank: Option<u32>, renown: Renown| {
+        let Ok(name) = ProjectName::parse(ecosystem, name.trim()) else { return };
+        let folded = folded(ecosystem, name.as_str());
+        if folded.is_empty() || folded.contains('*') || ranks.contains_key(&*folded) {
+            return;
+        }
+        let rank = match (rank, &renown) {
+            (Some(rank), _) => rank,
+            (None, Renown::Import(package)) => ranks.get(package).copied().unwrap_or(RANK_ELSEWHERE),
+            (None, Renown::Library) => RANK_OF_LIBRARY,
+            (None, _) => RANK_ELSEWHERE,
+        };
+        ranks.insert(folded.to_string(), rank);
+        names.push(Known {
+            letters: letters(&folded).into(),
+            spelling: (*folded != *name.as_str()).then(|| name.as_str().into()),
+            name: folded.as_ref().into(),
+            rank,
+            renown,
+            within: 0,
+        });
+    };
+    for (name, rank, renown) in internal.chain(used).chain(popular) {
+        add(name, Some(rank), renown);
+    }
+    for (name, renown) in lists::also_known(ecosystem) {
+        add(name, None, renown);
+    }
+    names
+}
+
+/// The hashes of a name's forms, but for the edited ones.
+fn forms(ecosystem: Ecosystem, known: &Known) -> [u32; 4] {
+    [
+        hash(Form::Letters, &known.letters),
+        hash(Form::Looks, looks(&known.name).as_bytes()),
+        hash(Form::Words, sorted_words(&known.name).as_bytes()),
+        hash(Form::Stripped, stripped(ecosystem, &known.name).as_bytes()),
+    ]
+}
+
+fn index_of(ecosystem: Ecosystem, names: &[Known]) -> Index {
+    let mut entries = Vec::new();
+    for (id, known) in (0..).zip(names) {
+        entries.extend(forms(ecosystem, known).map(|form| (form, id)));
+        let twice = known.most_edits() == 2 && known.letters.len() <= LONGEST_FOR_TWO;
+        Pieces::of(&known.letters).each_edited(twice, |form| entries.push((form, id)));
+    }
+    Index::of(entries)
+}
+
+fn words_of(names: &[Known]) -> HashMap<u32, Word> {
+    let mut words: HashMap<u32, Word> = HashMap::new();
+    for known in names.iter().filter(|known| known.is_package()) {
+        for (place, (start, end)) in words_at(&known.name).into_iter().enumerate() {
+            let word = words.entry(hash(Form::Words, &known.letters[start..end])).or_default();
+            word.names += 1;
+            word.first += u32::from(place == 0);
+        }
+    }
+    words.retain(|_, word| word.names > 1);
+    words.shrink_to_fit();
+    words
+}
+
+fn digest_of(names: &[Known], weights: &Weights) -> Sha256 {
     let mut hasher = sha2::Sha256::new();
+    hasher.update(weights.digest().to_string());
     for known in names {
         hasher.update(known.name.as_bytes());
-        hasher.update(if known.internal { b" internal\n".as_slice() } else { b"\n" });
+        hasher.update(format!(" {:?}\n", known.renown));
     }
     Sha256::from_bytes(hasher.finalize().into())
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn name(raw: &str) -> ProjectName {
-        ProjectName::pypi(raw).unwrap()
-    }
-
-    fn targets(corpus: &Corpus, raw: &str) -> Vec<(String, Confusion)> {
-        corpus.neighbours(&name(raw)).into_iter().map(|neighbour| (neighbour.target, neighbour.kind)).collect()
-    }
-
-    #[test]
-    fn the_shipped_list_is_a_list_of_normalised_names_without_repetition() {
-        let corpus = Corpus::embedded();
-        assert!(corpus.names.len() > 14_000);
-        assert_eq!(corpus.names.len(), shipped().count());
-        assert!(corpus.names.iter().zip(shipped()).all(|(known, line)| *known.name == *line));
-        assert_eq!(corpus.rank(&name("boto3")), Some(1));
-        assert_eq!(corpus.rank(&name("no-such-project-anywhere")), None);
-        assert_eq!(corpus.digest(), Corpus::embedded().digest());
-    }
-
-    #[test]
-    fn each_kind_of_confusion_is_told_apart() {
-        let corpus = Corpus::embedded();
-        let expected = |target: &str, kind| (target.to_owned(), kind);
-        assert!(targets(&corpus, "reqeusts").contains(&expected("requests", Confusion::Transposition)));
-        assert!(targets(&corpus, "pythondateutil").contains(&expected("python-dateutil", Confusion::Compact)));
-        assert!(targets(&corpus, "p-y-t-h-o-n-dateutil").contains(&expected("python-dateutil", Confusion::Compact)));
-        for edited in ["request5", "requestss", "equests", "re-quests"] {
-            let kind = if edited.contains('-') { Confusion::Compact } else { Confusion::Edit };
-            assert!(targets(&corpus, edited).contains(&expected("requests", kind)), "{edited}");
-        }
-    }
-
-    #[test]
-    fn a_name_is_not_its_own_neighbour_and_two_edits_are_too_many() {
-        let corpus = Corpus::build(["requests", "urllib3"], &[]);
-        assert_eq!(targets(&corpus, "requests"), []);
-        assert_eq!(targets(&corpus, "Requests"), []);
-        assert_eq!(targets(&corpus, "rekwests"), []);
-        assert_eq!(targets(&corpus, "eqeusts"), []);
-    }
-
-    #[test]
-    fn internal_names_count_as_the_most_popular() {
-        let internal = ["Acme_Billing".to_owned(), "acme-*".to_owned(), "six".to_owned()];
-        let corpus = Corpus::build(["boto3", "six", "acme-billings"], &internal);
-        assert_eq!(corpus.rank(&name("six")), Some(1));
-        let neighbours = corpus.neighbours(&name("acmebilling"));
-        assert_eq!(neighbours.len(), 1);
-        assert!(neighbours[0].internal);
-        assert_eq!((neighbours[0].rank, neighbours[0].kind), (1, Confusion::Compact));
-        let both: Vec<_> = corpus.neighbours(&name("acme-billingz")).into_iter().map(|found| found.rank).collect();
-        assert_eq!(both, [1, 3], "the internal one first");
-        assert_ne!(corpus.digest(), Corpus::build(["boto3", "six", "acme-billings"], &[]).digest());
-    }
-
-    #[test]
-    fn neighbours_are_few_and_the_most_popular_first() {
-        let many: Vec<String> = ('a'..='z').map(|letter| format!("pack{letter}")).collect();
-        let corpus = Corpus::build(many.iter().map(String::as_str), &[]);
-        let neighbours = corpus.neighbours(&name("pack0"));
-        let ranks: Vec<_> = neighbours.iter().map(|neighbour| neighbour.rank).collect();
-        assert_eq!(ranks, [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert!(neighbours.iter().all(|neighbour| (0.0..1.0).contains(&neighbour.similarity)));
-    }
-
-    #[test]
-    fn twenty_thousand_look_ups_stay_bounded() {
-        let corpus = Corpus::embedded();
-        let mut seed = 1_u64;
-        let mut random = move |below: usize| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(seed >> 33).unwrap() % below
-        };
-        for turn in 0..20_000 {
-            let alphabet = b"abcdefghijklmnopqrstuvwxyz0123456789";
-            // Every hundredth is as long as a name may be.
-            let length = if turn % 100 == 0 { 200 } else { 1 + random(20) };
-            let text: String = (0..length).map(|_| char::from(alphabet[random(alphabet.len())])).collect();
-            let text = name(&text);
-            let neighbours = corpus.neighbours(&text);
-            assert!(neighbours.len() <= MOST_NEIGHBOURS);
-            assert!(neighbours.iter().all(|neighbour| neighbour.target != text.as_str()));
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn the_index_finds_what_a_scan_would(
-            popular in proptest::collection::vec("[ab]{1,5}(-[ab]{1,3})?", 1..20), asked in "[ab]{1,5}(-[ab]{1,3})?"
-        ) {
-            let corpus = Corpus::build(popular.iter().map(String::as_str), &[]);
-            let mut scanned: Vec<&str> = corpus.names.iter().map(|known| &*known.name)
-                .filter(|known| *known != asked)
-                .filter(|known| strsim::osa_distance(known, &asked) == 1 || known.replace('-', "") == asked.replace('-', ""))
-                .collect();
-            scanned.truncate(MOST_NEIGHBOURS);
-            let found = targets(&corpus, &asked);
-            let found: Vec<&str> = found.iter().map(|(target, _)| target.as_str()).collect();
-            prop_assert_eq!(found, scanned);
-        }
-    }
-}
+mod tests;
