@@ -1,6 +1,8 @@
 //! Wire formats of package registries: bytes in, values out; no fetching, no time.
 
+pub mod cpan;
 pub mod pypi;
+pub mod teapot;
 
 /// Why something from an upstream cannot be read.
 #[derive(Debug, thiserror::Error)]
