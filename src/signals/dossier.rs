@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{CpanFacts, TeapotFacts};
 use crate::archive::Walk;
 use crate::corpus::Neighbour;
 use crate::domain::{
@@ -85,6 +86,12 @@ pub struct Dossier {
     pub changed: Option<ChangedFile>,
     /// What reading the bytes showed, once they were read.
     pub archive: Option<Walk>,
+    /// What CPAN's own records say, for a release on CPAN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpan: Option<CpanFacts>,
+    /// What a teapot index says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teapot: Option<TeapotFacts>,
     /// Digest of the list of names that neighbours were looked for in.
     pub corpus: Sha256,
 }

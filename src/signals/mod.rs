@@ -6,15 +6,30 @@ use crate::domain::{Confidence, Finding, Severity};
 
 pub mod age;
 pub mod archive_objection;
+pub mod author_changed;
+pub mod author_set;
+pub mod checksums;
+pub mod cpan_facts;
 pub mod dependency_confusion;
 pub mod digest_changed;
+pub mod dormant_revival;
 pub mod dossier;
 pub mod foreign_files;
+pub mod foreign_packages;
+pub mod install_script;
+pub mod load_time;
+pub mod replaced_instance;
+#[cfg(test)]
+mod sample;
+pub mod teapot_facts;
 pub mod typosquat;
 pub mod upstream_status;
+pub mod version_jump;
 pub mod withdrawn;
 
+pub use cpan_facts::{ChecksumsVerdict, CpanFacts, EarlierRelease, ForeignPackage, OwnershipMove, SignatureState};
 pub use dossier::{ChangedFile, Dossier, ProjectFacts};
+pub use teapot_facts::{EarlierInstance, TeapotFacts};
 
 /// What a signal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +69,15 @@ pub const ALL: &[&dyn Signal] = &[
     &withdrawn::Withdrawn,
     &archive_objection::ArchiveObjection,
     &foreign_files::ForeignFiles,
+    &author_changed::AuthorChanged,
+    &dormant_revival::DormantRevival,
+    &foreign_packages::ForeignPackages,
+    &install_script::InstallScript,
+    &checksums::Checksums,
+    &author_set::AuthorSet,
+    &replaced_instance::ReplacedInstance,
+    &load_time::LoadTime,
+    &version_jump::VersionJump,
 ];
 
 /// Everything that the signals of this kind see, heaviest first.

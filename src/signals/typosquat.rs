@@ -1,8 +1,9 @@
-//! `typosquat`: the project's name is one slip of the finger away from a well-known or internal one.
+//! `typosquat`: the project's name is meant to be mistaken for a well-known or internal one, as the corpus scores it.
 
 use serde_json::json;
+use time::Duration;
 
-use super::{About, Dossier, Signal, SignalMeta, finding};
+use super::{About, Dossier, ProjectFacts, Signal, SignalMeta, finding};
 use crate::corpus::{Confusion, Neighbour};
 use crate::domain::{Confidence, Finding, Severity};
 
@@ -16,6 +17,21 @@ static META: SignalMeta = SignalMeta {
     about: About::Project,
 };
 
+/// A known name with something more (`requests-x`) is what plugins are called: it needs a second signal to count.
+const MOST_FOR_COMBO: u8 = 12;
+
+/// Squats are found and removed within days or months: a project that has been in the index for this long is none.
+const ESTABLISHED: Duration = Duration::days(365);
+
+/// What is left of the points then: worth knowing beside other findings.
+const MOST_IF_ESTABLISHED: u8 = 15;
+
+/// A name alone proves nothing.
+const MOST: u8 = 95;
+
+/// Fewer points than these are not worth a sentence.
+const FEWEST: u8 = 5;
+
 impl Signal for Typosquat {
     fn meta(&self) -> &'static SignalMeta {
         &META
@@ -27,13 +43,13 @@ impl Signal for Typosquat {
         if project.rank.is_some() || !project.origin.is_public() {
             return Vec::new();
         }
-        let name = project.project.name.as_str();
-        let best = project
+        let established = is_established(project);
+        let weighed = project
             .neighbours
             .iter()
-            .map(|neighbour| (points(name, neighbour), neighbour))
-            .max_by_key(|(points, _)| *points);
-        let Some((points, neighbour)) = best.filter(|(points, _)| *points > 0) else {
+            .map(|neighbour| (points(neighbour, established) / doubt(dossier, neighbour), neighbour));
+        let heaviest = weighed.reduce(|one, other| if other.0 > one.0 { other } else { one });
+        let Some((points, neighbour)) = heaviest.filter(|(points, _)| *points >= FEWEST) else {
             return Vec::new();
         };
         let severity = match points {
@@ -41,103 +57,84 @@ impl Signal for Typosquat {
             30.. => Severity::Medium,
             _ => Severity::Low,
         };
-        let whose = if neighbour.internal { "the internal name" } else { "the well-known" };
-        let summary = format!("The name resembles {whose} {} ({}).", neighbour.target, kind(neighbour.kind));
         let evidence = json!({
             "target": neighbour.target,
             "rank": neighbour.rank,
             "internal": neighbour.internal,
             "kind": neighbour.kind,
             "similarity": neighbour.similarity,
+            "score": neighbour.score,
+            "signs": neighbour.signs,
+            "established": established,
         });
-        vec![finding(&META, (severity, Confidence::Medium, points), summary, evidence)]
+        vec![finding(&META, (severity, Confidence::Medium, points), neighbour.sentence(), evidence)]
     }
 }
 
-const fn kind(confusion: Confusion) -> &'static str {
-    match confusion {
-        Confusion::Compact => "the same without separators",
-        Confusion::Transposition => "two letters swapped",
-        Confusion::Edit => "one letter differs",
+/// Who may upload the well-known name too has no need to imitate it.
+fn doubt(dossier: &Dossier, neighbour: &Neighbour) -> u8 {
+    let held = dossier.cpan.iter().flat_map(|cpan| &cpan.holds_look_alike);
+    if held.into_iter().any(|name| **name == *neighbour.target) { 4 } else { 1 }
+}
+
+/// Whether the project was in the index long before it was first seen here.
+fn is_established(project: &ProjectFacts) -> bool {
+    project.oldest_upload.is_some_and(|oldest| project.first_read - oldest > ESTABLISHED)
+}
+
+/// The score in hundredths, within what a name alone may weigh.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=95 first")]
+fn points(neighbour: &Neighbour, established: bool) -> u8 {
+    let mut most = MOST;
+    if neighbour.kind == Confusion::Combo {
+        most = most.min(MOST_FOR_COMBO);
     }
-}
-
-/// How much a look-alike weighs. Slips in long names are deliberate, in short ones often chance; a slip of a name that
-/// nobody types is no trap. `detection/README.md` has the measurements: rank and length separate best, a changed first
-/// letter or digit speaks against.
-fn points(name: &str, neighbour: &Neighbour) -> u8 {
-    let target = neighbour.target.as_str();
-    let mut points: i32 = match neighbour.kind {
-        Confusion::Compact => 82,
-        Confusion::Transposition => 84,
-        Confusion::Edit => 68,
-    };
-    points += match target.len() {
-        0..=3 => -60,
-        4 => -35,
-        5 => -18,
-        6 => -6,
-        7..=8 => 4,
-        _ => 14,
-    };
-    points += match neighbour.rank {
-        _ if neighbour.internal => 30,
-        0..=200 => 16,
-        201..=1_000 => 8,
-        1_001..=5_000 => 0,
-        _ => -14,
-    };
-    if neighbour.kind == Confusion::Edit {
-        if name.bytes().next() != target.bytes().next() {
-            points -= 16;
-        }
-        if digits(name) != digits(target) {
-            points -= 24;
-        }
-        if doubles_a_letter(name, target) {
-            points += 14;
-        }
+    if established && !neighbour.internal {
+        most = most.min(MOST_IF_ESTABLISHED);
     }
-    u8::try_from(points.clamp(0, 95)).unwrap_or(0)
-}
-
-fn digits(name: &str) -> String {
-    name.chars().filter(char::is_ascii_digit).collect()
-}
-
-/// `requestss` for `requests`: one more of a letter that is already there.
-fn doubles_a_letter(name: &str, target: &str) -> bool {
-    let collapse = |text: &str| {
-        let mut letters: Vec<char> = text.chars().collect();
-        letters.dedup();
-        letters
-    };
-    name.len() != target.len() && collapse(name) == collapse(target)
+    // What is no number counts for nothing.
+    (neighbour.score * 100.0).round().clamp(0.0, f64::from(most)) as u8
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    fn neighbour(target: &str, rank: u32, kind: Confusion) -> Neighbour {
-        Neighbour { target: target.to_owned(), rank, internal: false, kind, similarity: 0.9 }
+    use super::*;
+    use crate::corpus::Corpus;
+    use crate::domain::{Ecosystem, ProjectName};
+
+    fn best(name: &str) -> Neighbour {
+        static CORPUS: std::sync::LazyLock<Corpus> = std::sync::LazyLock::new(|| Corpus::embedded(Ecosystem::Pypi));
+        CORPUS.neighbours(&ProjectName::pypi(name).unwrap()).remove(0)
     }
 
     #[test]
     fn slips_of_popular_names_weigh_most() {
-        let heavy = points("reqeusts", &neighbour("requests", 10, Confusion::Transposition));
-        let rare = points("obscurelib", &neighbour("obscurlib", 14_000, Confusion::Edit));
-        let short = points("sox", &neighbour("six", 20, Confusion::Edit));
-        let digit = points("boto2", &neighbour("boto3", 1, Confusion::Edit));
+        let heavy = points(&best("reqeusts"), false);
         assert!(heavy >= 70, "{heavy}");
-        assert!(rare < 70, "{rare}");
-        assert!(short < 30, "{short}");
-        assert!(digit < 70, "{digit}");
+        assert!(points(&best("django-toolbox"), false) < 30);
+        assert!(points(&best("reqeusts"), true) < 30, "a project that is years old is no squat");
     }
 
     #[test]
-    fn a_doubled_letter_is_recognised() {
-        assert!(doubles_a_letter("requestss", "requests"));
-        assert!(!doubles_a_letter("requestsx", "requests"));
+    fn a_combo_alone_keeps_nobody_waiting() {
+        let combo = best("requests-toolbox-x");
+        assert_eq!(combo.kind, Confusion::Combo);
+        assert!(points(&combo, false) <= MOST_FOR_COMBO);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_higher_score_never_weighs_less(one in 0.0..=1.0_f64, two in 0.0..=1.0_f64, established: bool) {
+            let mut neighbour = best("reqeusts");
+            neighbour.score = one.min(two);
+            let less = points(&neighbour, established);
+            neighbour.score = one.max(two);
+            prop_assert!(points(&neighbour, established) >= less);
+            neighbour.score = f64::NAN;
+            prop_assert_eq!(points(&neighbour, established), 0);
+        }
     }
 }
