@@ -65,6 +65,13 @@ pub struct Holds {
     pub medium: Duration,
 }
 
+impl Holds {
+    /// The longest time that passes before time alone may release anything.
+    pub fn longest(&self) -> Duration {
+        self.default.max(self.medium)
+    }
+}
+
 /// Names that are ours.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Namespaces {
@@ -84,6 +91,16 @@ impl Namespaces {
             Ecosystem::Cpan => &self.cpan,
             Ecosystem::Teapot => &self.teapot,
         }
+    }
+
+    /// The names of an ecosystem that somebody could imitate: those written out, and the stems of families.
+    pub fn imitable(&self, ecosystem: Ecosystem) -> Vec<String> {
+        let names = self.of(ecosystem).iter().map(|pattern| match pattern {
+            NamePattern::Exact(name) => name.as_str().to_owned(),
+            NamePattern::Prefix(prefix) => prefix.trim_end_matches(['-', '_', ':']).to_owned(),
+        });
+        // Shorter stems resemble too much.
+        names.filter(|name| name.len() > 2).collect()
     }
 }
 
