@@ -9,6 +9,7 @@ use crate::domain::{Project, Timestamp};
 use crate::quarantine::{Quarantine, QuarantineError, errands};
 use crate::store::Job;
 
+mod fetch_file;
 mod hash_file;
 mod read_requirements;
 mod release_held;
@@ -73,6 +74,27 @@ impl Driver {
         }
     }
 
+    /// Asks the indexes of everything whose turn it is, until `closing` turns true.
+    pub async fn poll(&self, mut closing: watch::Receiver<bool>) {
+        loop {
+            let polled = tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                polled = async {
+                    // Side by side: one that hangs does not keep the other.
+                    let (cpan, teapot) = tokio::join!(self.quarantine.poll_cpan(), self.quarantine.poll_teapot());
+                    cpan.and(teapot)
+                } => polled,
+            };
+            if let Err(error) = polled {
+                tracing::error!(%error, "an index of everything could not be polled");
+            }
+            tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
     /// Does everything that is due now, once.
     pub async fn run_due(&self) -> Result<(), QuarantineError> {
         let now = self.quarantine.timekeeper.wall();
@@ -132,6 +154,7 @@ async fn work(quarantine: Arc<Quarantine>, job: Job) -> Result<Next, QuarantineE
     match job.kind.as_str() {
         errands::REREAD => reread_page::run(&quarantine, &job.subject).await,
         errands::HASH => hash_file::run(&quarantine, &job.subject).await,
+        errands::FETCH => fetch_file::run(&quarantine, &job.subject).await,
         errands::REQUIREMENTS => read_requirements::run(&quarantine, &job.subject).await,
         unknown => {
             tracing::warn!(kind = unknown, "a job of a kind that this lazaret does not know is dropped");

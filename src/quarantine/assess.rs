@@ -1,9 +1,12 @@
 //! Collect, then judge, then decide: the facts of an upload become a dossier, the dossier findings, the findings a verdict.
 
+use super::cpan::CpanRecords;
+use super::teapot::TeapotRecords;
 use crate::archive::Walk;
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Neighbour};
 use crate::domain::{
-    FileKind, Finding, KnownFile, KnownProject, RuleKind, Sha256, StandingRule, Timestamp, Verdict, Version, Yanked,
+    FileKind, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind, Sha256, StandingRule, Timestamp,
+    Verdict, Version, Yanked,
 };
 use crate::policy::{self, Case, Policy};
 use crate::signals::{self, About, ChangedFile, Dossier, ProjectFacts};
@@ -16,7 +19,7 @@ const MOST_HIDDEN_TOLD: usize = 10;
 pub struct Bench<'a> {
     /// The policy in force.
     pub policy: &'a Policy,
-    /// The list of well-known names.
+    /// The well-known names of its ecosystem.
     pub corpus: &'a Corpus,
     /// The standing rules of the project.
     pub rules: &'a [StandingRule],
@@ -24,6 +27,10 @@ pub struct Bench<'a> {
     pub private_hold: Option<std::time::Duration>,
     /// A private index that shows the same name as this public project.
     pub namesake: Option<&'a str>,
+    /// What CPAN's records say of the project's files.
+    pub records: Option<&'a CpanRecords>,
+    /// What a teapot index says of the project's files.
+    pub instances: Option<&'a TeapotRecords>,
     /// The time to decide with.
     pub now: Timestamp,
 }
@@ -38,14 +45,21 @@ impl Bench<'_> {
             text.push_str(&rule.at.to_string());
             text.push(if expired { '-' } else { '+' });
         }
+        if let Some(records) = self.records {
+            text.push_str(&records.digest().to_string());
+        }
+        if let Some(instances) = self.instances {
+            text.push_str(&instances.digest().to_string());
+        }
         Sha256::of(text.as_bytes())
     }
 
     /// The facts about a project.
     pub fn facts(&self, known: &KnownProject) -> ProjectFacts {
         let name = &known.project.name;
-        let mut versions: Vec<(Option<pep440_rs::Version>, &Version)> =
-            known.files.iter().map(|file| (file.file.version.pep440(), &file.file.version)).collect();
+        let ecosystem = known.project.ecosystem;
+        let mut versions: Vec<(ReleaseKey, &Version)> =
+            known.files.iter().map(|file| (file.file.version.release(ecosystem), &file.file.version)).collect();
         versions.sort();
         versions.dedup();
         let span = versions.first().zip(versions.last());
@@ -58,21 +72,31 @@ impl Bench<'_> {
             version_span: span.map(|((_, lowest), (_, highest))| ((*lowest).clone(), (*highest).clone())),
             status: known.status.clone(),
             rank: self.corpus.rank(name),
-            neighbours: if known.origin.is_public() { self.corpus.neighbours(name) } else { Vec::new() },
+            neighbours: if known.origin.is_public() { self.neighbours(name) } else { Vec::new() },
             internal: self.policy.is_internal(&known.project),
             hidden: known.hidden.iter().take(MOST_HIDDEN_TOLD).cloned().collect(),
             private_namesake: self.namesake.map(str::to_owned),
         }
     }
 
+    /// Well-known and internal names that look alike, and those that a repository had before this one.
+    fn neighbours(&self, name: &ProjectName) -> Vec<Neighbour> {
+        let mut neighbours = self.corpus.neighbours(name);
+        for other in self.instances.iter().flat_map(|records| records.look_alikes()) {
+            if neighbours.iter().all(|known| known.target != other.target) {
+                neighbours.push(other.clone());
+            }
+        }
+        neighbours
+    }
+
     /// What the signals see in the project as a whole.
     pub fn project_findings(&self, facts: &ProjectFacts) -> Vec<Finding> {
         // A project signal reads the project's facts only; the file is a stand-in.
         let Ok(filename) = crate::domain::FileName::parse("none") else { return Vec::new() };
-        let Ok(version) = Version::pypi("0") else { return Vec::new() };
         let dossier = Dossier {
             project: facts.clone(),
-            version,
+            version: Version::zero(),
             filename,
             kind: FileKind::Legacy,
             promise: None,
@@ -84,6 +108,8 @@ impl Bench<'_> {
             vanished: None,
             changed: None,
             archive: None,
+            cpan: None,
+            teapot: None,
             corpus: self.corpus.digest(),
         };
         signals::examine(&dossier, About::Project)
@@ -98,8 +124,18 @@ impl Bench<'_> {
         changed: Option<ChangedFile>,
         archive: Option<Walk>,
     ) -> Dossier {
+        let mut project = facts.clone();
+        let mut cpan = None;
+        if let Some(records) = self.records {
+            project.internal |= records.claims_private_name(&known.file.filename);
+            let perl = archive.as_ref().and_then(|walk| walk.perl.as_ref());
+            let shipped = perl.into_iter().flat_map(|perl| &perl.packages).map(|shipped| &*shipped.package);
+            cpan = records.facts(&known.file.filename, shipped);
+        }
         Dossier {
-            project: facts.clone(),
+            project,
+            cpan,
+            teapot: self.instances.and_then(|instances| instances.facts(&known.file.filename)).cloned(),
             version: known.file.version.clone(),
             filename: known.file.filename.clone(),
             kind: known.file.kind,

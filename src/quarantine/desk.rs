@@ -14,6 +14,7 @@ use crate::domain::{
     StandingRule, State, Timestamp, Upload, UploadId, Version,
 };
 use crate::policy;
+use crate::registry::cpan::author_path::AuthorPath;
 use crate::store::{Change, StoreError};
 
 /// How long an approval may wait for the exact pins of a version to be read.
@@ -42,7 +43,13 @@ impl std::str::FromStr for Target {
         if let Ok(id) = text.parse() {
             return Ok(Self::Upload(id));
         }
-        if let Some((project, version)) = text.split_once("==") {
+        let parts = match text.split_once("==") {
+            Some(parts) => Some(parts),
+            // How CPAN's clients write it.
+            None if text.starts_with("cpan:") => text.split_once('@'),
+            None => None,
+        };
+        if let Some((project, version)) = parts {
             let project: Project = project.trim().parse().map_err(|error| bad(&error))?;
             let version = Version::parse(project.ecosystem, version.trim()).map_err(|error| bad(&error))?;
             return Ok(Self::Version(project, version));
@@ -50,9 +57,12 @@ impl std::str::FromStr for Target {
         if text.contains(':') {
             return text.parse().map(Self::Project).map_err(|error| bad(&error));
         }
-        FileName::parse(text).map(Self::File).map_err(|_| {
+        // As a mirror has it, or as its clients name it.
+        let path = AuthorPath::parse(text);
+        let name = path.as_ref().map_or(text, AuthorPath::short);
+        FileName::in_folders(name).map(Self::File).map_err(|_| {
             QuarantineError::BadRequest(format!(
-                "{:?} names no upload: give an upload's id, pypi:NAME==VERSION or a file name",
+                "{:?} names no upload: give an upload's id, pypi:NAME==VERSION, cpan:NAME@VERSION or a file name",
                 text.chars().take(80).collect::<String>()
             ))
         })
@@ -416,8 +426,15 @@ impl Quarantine {
 
     /// The row of a file that has none yet, found by its name.
     async fn unwritten(self: &Arc<Self>, filename: &FileName) -> Result<Vec<Upload>, QuarantineError> {
-        let Some((name, _, _)) = crate::registry::pypi::file_name::project_of(filename) else { return Ok(Vec::new()) };
-        let view = self.view(&Project::pypi(name), Freshness::Usual).await?;
+        let project = match crate::registry::pypi::file_name::project_of(filename) {
+            _ if filename.as_str().contains('/') => {
+                self.teapot_project_of(filename).or_else(|| super::cpan::project_of_name(filename))
+            }
+            Some((name, _, _)) => Some(Project::pypi(name)),
+            None => None,
+        };
+        let Some(project) = project else { return Ok(Vec::new()) };
+        let view = self.view(&project, Freshness::Usual).await?;
         match view.file(filename) {
             Some(entry) => Ok(vec![self.row_for(&view, entry.file).await?]),
             None => Ok(Vec::new()),
@@ -475,7 +492,8 @@ fn named(target: &Target) -> Result<(Project, Option<Version>), QuarantineError>
         Target::Project(project) => Ok((project.clone(), None)),
         Target::Version(project, version) => Ok((project.clone(), Some(version.clone()))),
         Target::Upload(_) | Target::File(_) => {
-            Err(QuarantineError::BadRequest("a block takes pypi:NAME or pypi:NAME==VERSION".into()))
+            let forms = "pypi:NAME, pypi:NAME==VERSION, cpan:NAME or cpan:NAME@VERSION";
+            Err(QuarantineError::BadRequest(format!("a block takes {forms}")))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::view::View;
 use super::{Quarantine, QuarantineError, family};
-use crate::domain::{FileName, KnownFile, Project, State, Timestamp, Version};
+use crate::domain::{Ecosystem, FileName, KnownFile, Project, State, Timestamp, Version};
 use crate::store::{Job, Jobs};
 
 /// The kind of job that reads a page in use again.
@@ -14,6 +14,8 @@ pub const REREAD: &str = "reread-page";
 pub const REQUIREMENTS: &str = "read-requirements";
 /// The kind of job that fetches a file whose index promised no SHA-256, so that it can be listed.
 pub const HASH: &str = "hash-file";
+/// The kind of job that fetches a file ahead of any request.
+pub const FETCH: &str = "fetch-file";
 /// A page that nobody asked for in this time is not read again.
 const IN_USE: time::Duration = time::Duration::days(7);
 /// So many held versions of a project are looked at ahead of time; the others when their time comes.
@@ -29,6 +31,10 @@ const HASH_LIMIT: std::time::Duration = std::time::Duration::from_mins(4);
 impl Quarantine {
     /// Leaves the errands of a page that was just read.
     pub(super) async fn remember_errands(&self, view: &View) -> Result<(), QuarantineError> {
+        if view.project.ecosystem != Ecosystem::Pypi {
+            // An index of everything is polled, and what its releases require is no reason to hold them.
+            return Ok(());
+        }
         let now = self.timekeeper.wall();
         let project = view.project.to_string();
         let job = |kind: &str, subject: String, run_at: Timestamp| Job {
@@ -70,6 +76,9 @@ impl Quarantine {
     /// Fetches the newest of the files that have no SHA-256 while a client waits a few seconds for their page, so that an index
     /// without digests serves at once; the others are left to a job. Says whether any were fetched.
     pub(super) async fn hash_newest(self: &Arc<Self>, view: &Arc<View>) -> bool {
+        if view.project.ecosystem != Ecosystem::Pypi {
+            return false;
+        }
         let nameless: Vec<&FileName> = nameless(view).collect();
         let newest = nameless.into_iter().rev().take(HASHED_WHILE_WAITING);
         let fetches = newest.map(|filename| async move {
@@ -108,6 +117,31 @@ impl Quarantine {
     pub async fn hash_file(self: &Arc<Self>, project: &Project, filename: &FileName) -> Result<(), QuarantineError> {
         let view = self.view(project, super::refresh::Freshness::Usual).await?;
         let entry = view.file(filename).filter(|entry| entry.is_open() && entry.sha256().is_none());
+        let Some(entry) = entry else { return Ok(()) };
+        self.spend_ahead(entry.file)?;
+        match self.fetch(&view, filename).await?.settled(HASH_LIMIT).await {
+            Some(outcome) => outcome.map(|_| ()),
+            None => Err(QuarantineError::Fetch(format!("{filename} was not examined in time"))),
+        }
+    }
+
+    /// Leaves the errand of fetching a file of a project that is used here before anybody asks for it (rule 5).
+    pub(super) async fn leave_fetch(
+        &self,
+        project: &Project,
+        filename: &FileName,
+        now: Timestamp,
+    ) -> Result<(), QuarantineError> {
+        let subject = format!("{project} {filename}");
+        let job = Job { key: format!("{FETCH} {subject}"), kind: FETCH.to_owned(), subject, run_at: now, attempts: 0 };
+        Ok(self.store.enqueue(job).await?)
+    }
+
+    /// Fetches, verifies and examines a file that nobody waits for; held or not, its bytes speak when its time comes.
+    pub async fn fetch_file(self: &Arc<Self>, project: &Project, filename: &FileName) -> Result<(), QuarantineError> {
+        let view = self.view(project, super::refresh::Freshness::Usual).await?;
+        let wanted = |state| matches!(state, State::Held | State::Released);
+        let entry = view.file(filename).filter(|entry| wanted(entry.state()) && !entry.is_kept());
         let Some(entry) = entry else { return Ok(()) };
         self.spend_ahead(entry.file)?;
         match self.fetch(&view, filename).await?.settled(HASH_LIMIT).await {

@@ -12,8 +12,10 @@ const LONGEST_PHRASE: usize = 100;
 /// So many characters of an id are unique in any store that will ever be (60 bits).
 const SHORT_ID: usize = 12;
 
-/// `2026-11-28 14:00 UTC`.
+/// `2026-11-28 14:00 UTC`, rounded up as in a verdict's reason: at that minute it has really happened.
 pub fn moment(time: Timestamp) -> String {
+    let begun = time.second() > 0 || time.nanosecond() > 0;
+    let time = if begun { time.saturating_add(time::Duration::MINUTE) } else { time };
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     time.format(&format).unwrap_or_else(|_| time.format(&Rfc3339).unwrap_or_default())
 }

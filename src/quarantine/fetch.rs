@@ -14,7 +14,8 @@ use super::{Quarantine, QuarantineError};
 use crate::archive::{self, Limits, Walk};
 use crate::blob::{Stage, StageReader, Staged};
 use crate::domain::{
-    CoreMetadata, DigestAlgorithm, FileKind, FileName, KnownFile, ListedFile, Pin, Project, Sha256, Upload, UploadId,
+    CoreMetadata, DigestAlgorithm, Ecosystem, FileKind, FileName, KnownFile, ListedFile, Pin, Project, Sha256, Upload,
+    UploadId,
 };
 use crate::registry::pypi::core_metadata;
 use crate::upstream::FileRequest;
@@ -176,7 +177,7 @@ impl Quarantine {
             self.promise_broken(view, file, &staged, &why).await?;
             return Err(QuarantineError::Fetch(why));
         }
-        let walk = self.examine(file, &staged, &mut stage, tell).await?;
+        let walk = self.examine(&view.project, file, &staged, &mut stage, tell).await?;
         let outcome = self.settle(view, file, &staged, walk).await;
         match &outcome {
             // A decision may have come while the bytes did: the tail is let go only for what is released now.
@@ -194,7 +195,7 @@ impl Quarantine {
 
     async fn stream_in(&self, view: &View, file: &KnownFile, stage: &mut Stage) -> Result<(), QuarantineError> {
         let origin = view.known.as_ref().map(|known| &known.origin);
-        let index = origin.and_then(|origin| self.indexes.of(origin)).ok_or_else(|| {
+        let index = origin.and_then(|origin| self.index_of(&view.project, origin)).ok_or_else(|| {
             QuarantineError::Fetch("the index that listed this file is not configured any more".into())
         })?;
         let listed = &file.file;
@@ -213,6 +214,7 @@ impl Quarantine {
             max_bytes: listed.size.unwrap_or(LARGEST_FILE).min(LARGEST_FILE),
             hosts: &hosts,
             credentials: index.credentials.as_ref(),
+            close: index.closes,
         };
         let mut answer = self.upstream.file(request).await.map_err(failed)?;
         let total = listed.size.or(answer.length);
@@ -245,6 +247,21 @@ impl Quarantine {
         {
             return Ok(Err(format!("the bytes of {} are not the ones that it had before", file.file.filename)));
         }
+        if let Some(why) = self.checksums_object(view, file, staged).await {
+            return Ok(Err(why));
+        }
+        if view.project.ecosystem == Ecosystem::Teapot
+            && let Some(promise) = file.file.promise.clone().filter(|promise| promise.algorithm == DigestAlgorithm::Md5)
+        {
+            // An index that knows no better digest names its bytes by this one; ours pins what was seen first.
+            let path = staged.path.clone();
+            let hashed = tokio::task::spawn_blocking(move || super::teapot::contents::md5_of(&path)).await;
+            let found = hashed.map_err(|panic| QuarantineError::Fetch(panic.to_string()))?;
+            let found = found.map_err(|error| QuarantineError::Fetch(error.to_string()))?;
+            if *promise.hex != *found {
+                return Ok(Err(format!("{} does not have the MD5 that the index lists", file.file.filename)));
+            }
+        }
         let (listed, staged) = (file.file.clone(), staged.clone());
         let checked = tokio::task::spawn_blocking(move || keeps_promise(&listed, &staged));
         let checked = checked.await.map_err(|failure| QuarantineError::Fetch(failure.to_string()))?;
@@ -254,18 +271,25 @@ impl Quarantine {
     /// Reads the archive under limits. After the budget clients are sent away, and the examination goes on.
     async fn examine(
         &self,
+        project: &Project,
         file: &KnownFile,
         staged: &Staged,
         stage: &mut Stage,
         tell: &watch::Sender<Progress>,
     ) -> Result<Walk, QuarantineError> {
         let path = staged.path.clone();
-        let (filename, kind) = (file.file.filename.clone(), file.file.kind);
+        let (filename, kind, ecosystem) = (file.file.filename.clone(), file.file.kind, project.ecosystem);
+        let stock =
+            self.teapot.as_ref().filter(|_| ecosystem == Ecosystem::Teapot).and_then(|side| side.stock.load_full());
+        let instance = stock.and_then(|stock| super::teapot::contents::instance_of(&stock, &filename));
         let limit = tokio::time::Instant::now() + EXAMINATION_LIMIT;
         let mut work = tokio::task::spawn_blocking(move || {
             let out_of_time = || tokio::time::Instant::now() > limit;
+            if ecosystem == Ecosystem::Teapot {
+                return super::teapot::contents::examine(&path, instance.as_ref(), out_of_time);
+            }
             let bytes = std::fs::File::open(path).map_err(archive::ArchiveError::Read)?;
-            archive::walk(bytes, &filename, kind, &Limits::default(), out_of_time)
+            archive::walk(bytes, &filename, kind, ecosystem, &Limits::default(), out_of_time)
         });
         let budget = tokio::time::sleep(EXAMINATION_BUDGET);
         tokio::pin!(budget);
@@ -300,7 +324,9 @@ impl Quarantine {
         view: &View,
         file: &KnownFile,
     ) -> Result<Option<Vec<u8>>, QuarantineError> {
-        let Some(index) = view.known.as_ref().and_then(|known| self.indexes.of(&known.origin)) else { return Ok(None) };
+        let Some(index) = view.known.as_ref().and_then(|known| self.index_of(&known.project, &known.origin)) else {
+            return Ok(None);
+        };
         let Ok(url) = Url::parse(&format!("{}.metadata", file.file.url)) else { return Ok(None) };
         let mut hosts = index.allowed_hosts();
         if hosts.check(&url).is_err() {
@@ -314,6 +340,7 @@ impl Quarantine {
             max_bytes: 10 << 20,
             hosts: &hosts,
             credentials: index.credentials.as_ref(),
+            close: index.closes,
         };
         let mut answer = match self.upstream.file(request).await {
             Ok(answer) => answer,

@@ -181,7 +181,8 @@ impl Quarantine {
         let entry = view.file(filename).ok_or_else(missing)?;
         let url =
             entry.file.file.provenance.as_deref().and_then(|url| url::Url::parse(url).ok()).ok_or_else(missing)?;
-        let index = view.known.as_ref().and_then(|known| self.indexes.of(&known.origin)).ok_or_else(missing)?;
+        let index =
+            view.known.as_ref().and_then(|known| self.index_of(&known.project, &known.origin)).ok_or_else(missing)?;
         let hosts = index.allowed_hosts();
         let request = crate::upstream::PageRequest {
             url: &url,
@@ -191,6 +192,7 @@ impl Quarantine {
             deadline: VERIFICATION_WAIT,
             hosts: &hosts,
             credentials: index.credentials.as_ref(),
+            close: index.closes,
         };
         match self.upstream.page(request).await {
             Ok(crate::upstream::PageAnswer::Fresh(page)) => Ok(Ok(page.body)),
@@ -261,7 +263,7 @@ impl Quarantine {
 }
 
 /// The name is ours and no private index shows it: nothing of that name leaves.
-fn internal_name(project: &Project) -> Refusal {
+pub(super) fn internal_name(project: &Project) -> Refusal {
     Refusal {
         id: None,
         what: project.name.to_string(),

@@ -42,6 +42,8 @@ pub struct Index {
     pub volatile: Vec<NamePattern>,
     /// Whether files without a date are trusted at the first read (rule 12).
     pub trusted: bool,
+    /// Whether it wants a connection for each answer.
+    pub closes: bool,
 }
 
 impl Index {
@@ -191,6 +193,7 @@ impl Quarantine {
             deadline: PAGE_DEADLINE,
             hosts: &hosts,
             credentials: index.credentials.as_ref(),
+            close: index.closes,
         };
         // Never closed, so there is always a place in the end.
         let _place = self.indexes.places.acquire().await;
@@ -236,6 +239,7 @@ impl Quarantine {
                 deadline: PAGE_DEADLINE,
                 hosts: &hosts,
                 credentials: index.credentials.as_ref(),
+                close: index.closes,
             };
             let page = match self.upstream.page(request).await {
                 Ok(PageAnswer::Fresh(page)) => page,

@@ -83,7 +83,9 @@ impl Quarantine {
         view: &View,
         version: Option<&Version>,
     ) -> Result<Option<Bytes>, QuarantineError> {
-        let Some(index) = view.known.as_ref().and_then(|known| self.indexes.of(&known.origin)) else { return Ok(None) };
+        let Some(index) = view.known.as_ref().and_then(|known| self.index_of(&known.project, &known.origin)) else {
+            return Ok(None);
+        };
         if index.origin.is_public() && !self.may_ask_public(&view.project).await? {
             return Ok(None);
         }
@@ -97,6 +99,7 @@ impl Quarantine {
             deadline: DEADLINE,
             hosts: &hosts,
             credentials: index.credentials.as_ref(),
+            close: index.closes,
         };
         match self.upstream.page(request).await {
             Ok(PageAnswer::Fresh(page)) => Ok(Some(page.body)),

@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
 
 use crate::blob::{Blobs, StagingArea};
-use crate::corpus::Corpus;
-use crate::domain::{Clock, Ecosystem, NamePattern, Project, State, Timestamp};
+use crate::corpus::Corpora;
+use crate::domain::{Clock, Ecosystem, Origin, Project, State, Timestamp};
 use crate::policy::Policy;
 use crate::store::Store;
 use crate::upstream::{SingleFlight, Upstream};
@@ -15,6 +15,7 @@ use crate::upstream::{SingleFlight, Upstream};
 pub mod assess;
 mod budget;
 mod corrections;
+pub mod cpan;
 pub mod desk;
 pub mod desk_reading;
 mod downloads;
@@ -29,6 +30,7 @@ pub mod indexes;
 pub mod intake;
 pub mod json_api;
 mod leave;
+pub mod own_names;
 pub mod pins;
 mod reading;
 pub mod refresh;
@@ -36,16 +38,21 @@ pub mod release;
 pub mod root;
 mod rows;
 mod settle;
+mod shelves;
+pub mod teapot;
 pub mod timekeeper;
 pub mod version_hold;
 pub mod view;
+mod whole_file;
 pub mod why;
 
+pub use cpan::{Cpan, CpanSettings};
 pub use editions::Edition;
 pub use error::{QuarantineError, Refusal};
 pub use explain::{moment, printable};
 pub use indexes::{Index, Indexes};
 pub use leave::Leave;
+pub use teapot::{Teapot, TeapotSettings};
 pub use timekeeper::Timekeeper;
 pub use view::View;
 
@@ -79,7 +86,18 @@ pub struct Cellars {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Well-known names.
-    pub corpus: Arc<Corpus>,
+    pub corpus: Arc<Corpora>,
+}
+
+/// Where packages come from, by ecosystem.
+#[derive(Debug)]
+pub struct Sides {
+    /// Python's indexes.
+    pub python: Indexes,
+    /// CPAN's mirrors.
+    pub cpan: Option<Cpan>,
+    /// The teapot repository.
+    pub teapot: Option<Teapot>,
 }
 
 /// The quarantine: handles only; what it does is in the files beside this one.
@@ -89,9 +107,13 @@ pub struct Quarantine {
     blobs: Arc<dyn Blobs>,
     staging: StagingArea,
     upstream: Upstream,
-    corpus: ArcSwap<Corpus>,
-    /// Public and private indexes.
+    corpus: ArcSwap<Corpora>,
+    /// Public and private Python indexes.
     pub indexes: Indexes,
+    /// The CPAN side of the house.
+    cpan: Option<Cpan>,
+    /// The teapot side of the house.
+    teapot: Option<Teapot>,
     /// What time it is, and whether to believe it.
     pub timekeeper: Timekeeper,
     policy: ArcSwap<Policy>,
@@ -117,7 +139,7 @@ impl Quarantine {
     /// Joins the parts. Reads the highest time ever seen from the store (rule 11).
     pub async fn open(
         cellars: Cellars,
-        indexes: Indexes,
+        sides: Sides,
         policy: Policy,
         settings: Settings,
     ) -> Result<Arc<Self>, QuarantineError> {
@@ -133,7 +155,9 @@ impl Quarantine {
             staging: cellars.staging,
             upstream: cellars.upstream,
             corpus: ArcSwap::new(cellars.corpus),
-            indexes,
+            indexes: sides.python,
+            cpan: sides.cpan,
+            teapot: sides.teapot,
             policy: ArcSwap::from_pointee(policy),
             editions: editions::Editions::new(),
             hot,
@@ -155,9 +179,9 @@ impl Quarantine {
         self.policy.load_full()
     }
 
-    /// Puts another policy into force, at once and for everything.
-    pub fn set_policy(&self, policy: Policy) {
-        self.corpus.store(Arc::new(corpus_for(&policy)));
+    /// Puts another policy into force, and the names that go with it, at once and for everything.
+    pub fn set_policy(&self, policy: Policy, corpora: Corpora) {
+        self.corpus.store(Arc::new(corpora));
         self.policy.store(Arc::new(policy));
         self.outdate_all();
     }
@@ -200,6 +224,11 @@ impl Quarantine {
     fn tell_changed(&self, project: &Project) {
         self.hot.invalidate(project);
         self.missing.invalidate(project);
+        match project.ecosystem {
+            Ecosystem::Pypi => {}
+            Ecosystem::Cpan => self.cpan.iter().for_each(|cpan| cpan.touch(project)),
+            Ecosystem::Teapot => self.teapot.iter().for_each(|teapot| teapot.touch(project)),
+        }
         // Nobody listening is no failure.
         let _ = self.changed.send(project.clone());
     }
@@ -209,16 +238,20 @@ impl Quarantine {
         self.editions.outdate_all();
         self.hot.invalidate_all();
         self.missing.invalidate_all();
+        if let Some(cpan) = &self.cpan {
+            cpan.touch_all();
+        }
+        if let Some(teapot) = &self.teapot {
+            teapot.touch_all();
+        }
     }
-}
 
-/// The well-known names, and the internal ones that can be imitated: those written out, and the stems of families.
-pub fn corpus_for(policy: &Policy) -> Corpus {
-    let names = policy.namespaces.of(Ecosystem::Pypi).iter().map(|pattern| match pattern {
-        NamePattern::Exact(name) => name.as_str().to_owned(),
-        NamePattern::Prefix(prefix) => prefix.trim_end_matches('-').to_owned(),
-    });
-    // Shorter stems resemble too much.
-    let names: Vec<String> = names.filter(|name| name.len() > 2).collect();
-    Corpus::with_internal(&names)
+    /// The index of this origin in the project's ecosystem.
+    fn index_of(&self, project: &Project, origin: &Origin) -> Option<&Index> {
+        match project.ecosystem {
+            Ecosystem::Pypi => self.indexes.of(origin),
+            Ecosystem::Cpan => self.cpan.as_ref()?.mirror(origin).map(|mirror| &mirror.index),
+            Ecosystem::Teapot => self.teapot.as_ref().map(|teapot| &teapot.index),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::fetch::{pins_in, pins_of_lines};
 use super::view::{Entry, View};
 use super::{Quarantine, QuarantineError};
-use crate::domain::{CoreMetadata, FileKind, Pin, Project, Upload, Version};
+use crate::domain::{CoreMetadata, Ecosystem, FileKind, Pin, Project, Upload, Version};
 use crate::registry::pypi::json_api;
 use crate::store::{Change, StoreError};
 
@@ -22,6 +22,10 @@ impl Quarantine {
         view: &Arc<View>,
         version: &Version,
     ) -> Result<Vec<Pin>, QuarantineError> {
+        if view.project.ecosystem != Ecosystem::Pypi {
+            // Elsewhere nobody pins what another project's version must be.
+            return Ok(Vec::new());
+        }
         let rows: Vec<&Upload> = view.version(version).filter_map(|entry| entry.row).collect();
         let known: Vec<Pin> = rows.iter().filter_map(|upload| upload.pins.clone()).flatten().collect();
         if rows.iter().any(|upload| upload.pins.is_some()) {

@@ -1,33 +1,39 @@
 //! One reading of a project: what is remembered, what the index says now, what became of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::assess::Bench;
+use super::cpan::CpanRecords;
 use super::indexes::{Index, Reading};
 use super::intake::{self, Arrival, Intake};
 use super::refresh::Freshness;
+use super::teapot::TeapotRecords;
 use super::view::View;
 use super::{Edition, Quarantine, QuarantineError};
+use crate::archive::Walk;
 use crate::domain::{
-    EventKind, KnownProject, Listing, PageRead, Project, RuleKind, Sha256, StandingRule, State, Timestamp, Upload,
+    Ecosystem, EventKind, KnownFile, KnownProject, Listing, PageRead, Project, RuleKind, Sha256, Standing,
+    StandingRule, State, Timestamp, Upload, UploadId,
 };
 use crate::registry::pypi::read_listing;
+use crate::signals::Dossier;
 use crate::store::Change;
 use crate::upstream::{FreshPage, PageAnswer, Validators};
 
 /// All that the store knows of a project.
 #[derive(Debug)]
-struct Memory {
-    known: Option<KnownProject>,
-    read: Option<PageRead>,
-    uploads: Vec<Upload>,
-    rules: Vec<StandingRule>,
-    owner: Option<String>,
+pub(super) struct Memory {
+    pub(super) known: Option<KnownProject>,
+    pub(super) read: Option<PageRead>,
+    pub(super) uploads: Vec<Upload>,
+    pub(super) rules: Vec<StandingRule>,
+    pub(super) owner: Option<String>,
 }
 
 /// What an index said.
 #[derive(Debug)]
-enum Said {
+pub(super) enum Said {
     /// The page as it is already known.
     Nothing,
     /// This page.
@@ -36,11 +42,13 @@ enum Said {
 
 /// What is taken in: what an index said, when, and whether it failed to answer.
 #[derive(Debug)]
-struct News<'a> {
-    index: &'a Index,
-    said: Said,
-    read: Option<PageRead>,
-    stale: Option<QuarantineError>,
+pub(super) struct News<'a> {
+    pub(super) index: &'a Index,
+    pub(super) said: Said,
+    pub(super) read: Option<PageRead>,
+    pub(super) stale: Option<QuarantineError>,
+    /// The last complete reading in which a file that is new now was missing (rule 11).
+    pub(super) absent_until: Option<Timestamp>,
 }
 
 impl Quarantine {
@@ -50,6 +58,11 @@ impl Quarantine {
         project: &Project,
         freshness: Freshness,
     ) -> Result<Arc<View>, QuarantineError> {
+        match project.ecosystem {
+            Ecosystem::Pypi => {}
+            Ecosystem::Cpan => return self.read_dist(project, freshness).await,
+            Ecosystem::Teapot => return self.read_teapot_name(project, freshness).await,
+        }
         let _turn = self.editions.turn(project).await;
         // Before anything is read: whatever changes from here on makes the view that comes of it an old one.
         let edition = self.editions.of(project);
@@ -57,7 +70,7 @@ impl Quarantine {
         if freshness == Freshness::Usual
             && let Some(index) = self.read_just_now(project, &memory)
         {
-            let news = News { index, said: Said::Nothing, read: None, stale: None };
+            let news = News { index, said: Said::Nothing, read: None, stale: None, absent_until: None };
             return self.take_in(project, memory, news, edition).await;
         }
         let validators = memory
@@ -112,13 +125,14 @@ impl Quarantine {
                 }
             }
         };
-        let news = News { index, said, read: Some(read), stale: None };
+        let absent_until = memory.read.as_ref().map(|read| read.at);
+        let news = News { index, said, read: Some(read), stale: None, absent_until };
         let view = self.take_in(project, memory, news, edition).await?;
         self.remember_errands(&view).await?;
         Ok(view)
     }
 
-    async fn remember(&self, project: &Project) -> Result<Memory, QuarantineError> {
+    pub(super) async fn remember(&self, project: &Project) -> Result<Memory, QuarantineError> {
         let (known, read, uploads, rules, owner) = tokio::try_join!(
             self.store.project(project),
             self.store.page_read(project),
@@ -157,12 +171,12 @@ impl Quarantine {
         }
         tracing::warn!(%project, %error, "serving the last good page");
         metrics::counter!("lazaret_stale_pages_total").increment(1);
-        let news = News { index, said: Said::Nothing, read: None, stale: Some(error) };
+        let news = News { index, said: Said::Nothing, read: None, stale: Some(error), absent_until: None };
         self.take_in(project, memory, news, edition).await
     }
 
     /// Takes a page in (or, without one, judges again if the rules changed), commits what changed and makes the view.
-    async fn take_in(
+    pub(super) async fn take_in(
         &self,
         project: &Project,
         memory: Memory,
@@ -170,17 +184,27 @@ impl Quarantine {
         edition: Edition,
     ) -> Result<Arc<View>, QuarantineError> {
         let Memory { known, read: read_before, uploads, rules, owner } = memory;
-        let News { index, said, read, stale } = news;
+        let News { index, said, read, stale, absent_until } = news;
         let policy = self.policy();
-        let corpus = self.corpus.load_full();
+        let corpus = self.corpus.load().of(project.ecosystem).clone();
         let (now, first_sight) = (self.timekeeper.now(), self.timekeeper.latest());
         let namesake = owner.filter(|_| index.origin.is_public());
         let private_hold = index.hold;
         // A waiver that runs out changes what is served at that moment.
         let next_end = next_waiver_end(&rules, now);
-        let judged_under =
-            Bench { policy: &policy, corpus: &corpus, rules: &rules, private_hold, namesake: namesake.as_deref(), now }
-                .digest();
+        let records = self.records_for(known.as_ref(), &said, now).await;
+        let instances = self.instances_for(known.as_ref(), &said, &uploads, now).await?;
+        let judged_under = Bench {
+            policy: &policy,
+            corpus: &corpus,
+            rules: &rules,
+            private_hold,
+            namesake: namesake.as_deref(),
+            records: records.as_ref(),
+            instances: instances.as_ref(),
+            now,
+        }
+        .digest();
         let previous_read = read_before.map(|read| read.at);
         let read_at = read.as_ref().map(|read| read.at).or(previous_read);
         let listing = match (said, &known) {
@@ -195,6 +219,7 @@ impl Quarantine {
             }
             (Said::Nothing, None) => return Err(QuarantineError::NotFound(project.to_string())),
         };
+        let walks = self.walks_of(&uploads).await?;
         let is_first = known.is_none();
         let origin = index.origin.clone();
         let (trusted, volatile) = (index.trusted, index.is_volatile(&project.name));
@@ -207,6 +232,8 @@ impl Quarantine {
                 rules: &rules,
                 private_hold,
                 namesake: namesake.as_deref(),
+                records: records.as_ref(),
+                instances: instances.as_ref(),
                 now,
             };
             let arrival = Arrival {
@@ -215,7 +242,9 @@ impl Quarantine {
                 listing,
                 known,
                 uploads,
+                walks,
                 previous_read,
+                absent_until,
                 first_sight,
                 trusted,
                 volatile,
@@ -227,6 +256,44 @@ impl Quarantine {
         let (known, uploads) = self.commit_intake(project, intake, read, is_first).await?;
         let edition = if changes { self.advance(project, edition) } else { edition };
         Ok(self.make_view(known, uploads, (read_at, next_end), stale, edition))
+    }
+
+    /// What examining the bytes of held files showed: it weighs when they are judged again.
+    async fn walks_of(&self, uploads: &[Upload]) -> Result<HashMap<UploadId, Walk>, QuarantineError> {
+        let mut walks = HashMap::new();
+        let examined = |upload: &&Upload| upload.state == State::Held && upload.examination.passed().is_some();
+        for upload in uploads.iter().filter(examined) {
+            if let Some(digest) = &upload.dossier
+                && let Some(bytes) = self.store.fetch(digest).await?
+                && let Ok(dossier) = serde_json::from_slice::<Dossier>(&bytes)
+                && let Some(walk) = dossier.archive
+            {
+                walks.insert(upload.id.clone(), walk);
+            }
+        }
+        Ok(walks)
+    }
+
+    /// What CPAN's records say of a distribution as it is about to be known.
+    async fn records_for(&self, known: Option<&KnownProject>, said: &Said, now: Timestamp) -> Option<CpanRecords> {
+        let known = known.filter(|known| known.project.ecosystem == Ecosystem::Cpan)?;
+        let cpan = self.cpan.as_ref()?;
+        let known = about_to_be(known, said, now);
+        Some(cpan.records(&known, self.corpus.load().of(Ecosystem::Cpan), &self.policy()).await)
+    }
+
+    /// What a teapot index says of a name as it is about to be known.
+    async fn instances_for(
+        &self,
+        known: Option<&KnownProject>,
+        said: &Said,
+        uploads: &[Upload],
+        now: Timestamp,
+    ) -> Result<Option<TeapotRecords>, QuarantineError> {
+        match known.filter(|known| known.project.ecosystem == Ecosystem::Teapot) {
+            Some(known) => self.teapot_records(&about_to_be(known, said, now), uploads).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn commit_intake(
@@ -268,6 +335,27 @@ impl Quarantine {
     }
 }
 
+/// A project with what a page adds to it, for what is said of its files before they are taken in.
+fn about_to_be(known: &KnownProject, said: &Said, now: Timestamp) -> KnownProject {
+    let mut known = known.clone();
+    if let Said::Page(listing) = said {
+        for listed in &listing.files {
+            match known.files.iter_mut().find(|file| file.file.filename == listed.filename) {
+                Some(file) => file.file.provides.clone_from(&listed.provides),
+                None => known.files.push(KnownFile {
+                    file: listed.clone(),
+                    first_seen: now,
+                    clock_start: now,
+                    standing: Standing::Tracked,
+                    vanished: None,
+                    disputed: None,
+                }),
+            }
+        }
+    }
+    known
+}
+
 async fn parsed(project: &Project, page: FreshPage) -> Result<Listing, QuarantineError> {
     let name = project.name.clone();
     let parsed =
@@ -280,7 +368,7 @@ async fn parsed(project: &Project, page: FreshPage) -> Result<Listing, Quarantin
 }
 
 /// What is known, as the page that showed it: to judge again without a new reading.
-fn as_listing(known: &KnownProject) -> Listing {
+pub(super) fn as_listing(known: &KnownProject) -> Listing {
     Listing {
         files: known.files.iter().filter(|file| file.vanished.is_none()).map(|file| file.file.clone()).collect(),
         hidden: known.hidden.clone(),

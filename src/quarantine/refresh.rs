@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::assess::Bench;
 use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
 use super::{Edition, Quarantine, QuarantineError};
-use crate::domain::{KnownProject, Origin, Project, State, Timestamp, Upload};
+use crate::domain::{Ecosystem, KnownProject, Project, State, Timestamp, Upload};
 use crate::registry::pypi::Format;
 use crate::store::StoreError;
 
@@ -50,7 +50,8 @@ impl Quarantine {
         {
             return Err(QuarantineError::NotFound(project.to_string()));
         }
-        if freshness == Freshness::Usual {
+        // The index of CPAN is made of views that nobody asked for: there the file gate says what is used.
+        if freshness == Freshness::Usual && project.ecosystem != Ecosystem::Cpan {
             self.used.insert(project.clone(), self.timekeeper.wall());
         }
         // A reading that was under way already may have begun before the decision or the moment that the caller knows of;
@@ -149,7 +150,10 @@ impl Quarantine {
         edition: Edition,
     ) -> Arc<View> {
         let now = self.timekeeper.wall();
+        let is_cpan = known.project.ecosystem == Ecosystem::Cpan;
         let due = match (&stale, read_at) {
+            // Read with the whole index, whose polls find what changed, wherever in between this is.
+            (None, Some(_)) if is_cpan => now + self.settings.refresh,
             (None, Some(read)) => read.min(now) + self.settings.refresh,
             _ => now + STALE_RETRY,
         };
@@ -172,24 +176,35 @@ impl Quarantine {
         Appearance { mode: policy.mode, held_files: policy.held_files }
     }
 
-    /// The bench for a project of this index.
+    /// The bench for a project.
     pub(super) async fn with_bench<T>(
         &self,
-        project: &Project,
-        origin: &Origin,
+        known: &KnownProject,
         work: impl FnOnce(&Bench<'_>) -> T,
     ) -> Result<T, QuarantineError> {
+        let (project, origin) = (&known.project, &known.origin);
         let rules = self.store.rules_of(project).await?;
         let owner = self.store.private_owner(project).await?;
         let namesake = owner.filter(|_| origin.is_public());
         let policy = self.policy();
-        let private_hold = self.indexes.of(origin).and_then(|index| index.hold);
+        let private_hold = self.index_of(project, origin).and_then(|index| index.hold);
+        let corpora = self.corpus.load_full();
+        let records = match self.cpan.as_ref().filter(|_| project.ecosystem == Ecosystem::Cpan) {
+            Some(cpan) => Some(cpan.records(known, corpora.of(project.ecosystem), &policy).await),
+            None => None,
+        };
+        let instances = match project.ecosystem {
+            Ecosystem::Teapot => Some(self.teapot_records(known, &self.store.of(project).await?).await?),
+            Ecosystem::Pypi | Ecosystem::Cpan => None,
+        };
         Ok(work(&Bench {
             policy: &policy,
-            corpus: &self.corpus.load(),
+            corpus: corpora.of(project.ecosystem),
             rules: &rules,
             private_hold,
             namesake: namesake.as_deref(),
+            records: records.as_ref(),
+            instances: instances.as_ref(),
             now: self.timekeeper.now(),
         }))
     }

@@ -167,6 +167,7 @@ impl Quarantine {
             max_bytes: LONGEST_ROOT,
             hosts: &hosts,
             credentials: index.credentials.as_ref(),
+            close: index.closes,
         };
         let failed = |error: crate::upstream::UpstreamError| QuarantineError::Fetch(error.to_string());
         let mut answer = self.upstream.file(request).await.map_err(failed)?;

@@ -28,7 +28,7 @@ impl Quarantine {
             return Ok(rows);
         }
         let made = self
-            .with_bench(&view.project, &known.origin, |bench| {
+            .with_bench(known, |bench| {
                 let facts = bench.facts(known);
                 let verdict = |file| bench.judge(&bench.dossier(&facts, file, file.clock_start, None, None));
                 missing

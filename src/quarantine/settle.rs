@@ -11,10 +11,13 @@ use crate::archive::Walk;
 use crate::blob::Staged;
 use crate::domain::{
     Actor, CoreMetadata, Decision, EventDraft, EventKind, Examination, FileKind, KnownFile, Outcome, Pin, Scope,
-    Sha256, State, Upload, UploadId,
+    Sha256, State, Timestamp, Upload, UploadId,
 };
 use crate::registry::pypi::core_metadata;
 use crate::store::{Change, StoreError};
+
+/// A release that was let in without its bytes is taken back for what they show within this time.
+const YOUNG: time::Duration = time::Duration::days(30);
 
 /// What reading the bytes showed.
 #[derive(Debug)]
@@ -130,7 +133,7 @@ impl Quarantine {
         if let Some(known) = &view.known {
             let clock_start = upload.clock_start;
             let (verdict, bytes) = self
-                .with_bench(&view.project, &known.origin, |bench| {
+                .with_bench(known, |bench| {
                     let facts = bench.facts(known);
                     let dossier = bench.dossier(&facts, file, clock_start, None, Some(walk.clone()));
                     (bench.judge(&dossier), serde_json::to_vec(&dossier))
@@ -143,7 +146,15 @@ impl Quarantine {
             if upload.state == State::Held && upload.decision.is_none() && verdict.outcome == Outcome::Review {
                 upload.hold_until = None;
             }
+            let speaks_against = verdict.outcome >= Outcome::Review;
             upload.verdict = verdict;
+            // What age alone let in, or a policy, was let in without its bytes. Old ones have been installed everywhere for long.
+            let young = now - upload.clock_start <= YOUNG && !file.is_trusted_from_the_first(known.first_read);
+            let young = young || upload.verdict.outcome == Outcome::Reject;
+            if upload.state == State::Released && speaks_against && young && !upload.decided_by_person() {
+                let why = upload.verdict.reason.clone();
+                events.push(suspended(&mut upload, &why, now));
+            }
         }
         if let Examination::Failed { why, .. } = &learned.examination
             && upload.state == State::Held
@@ -157,14 +168,7 @@ impl Quarantine {
         {
             why.clone_into(&mut upload.verdict.reason);
             upload.verdict.outcome = Outcome::Review;
-            upload.state = State::Held;
-            upload.hold_until = None;
-            let by = Actor::house("examination");
-            upload.decision =
-                Some(Decision { by: by.clone(), reason: why.clone(), at: now, scope: Scope::File, expires: None });
-            let event =
-                EventDraft::new(now, by, EventKind::Suspended, why.clone()).of_move(&upload, Some(State::Released));
-            events.push(event);
+            events.push(suspended(&mut upload, why, now));
         }
         Ok((upload, events, kept))
     }
@@ -179,7 +183,11 @@ impl Quarantine {
     ) -> Result<(), QuarantineError> {
         // The row is left alone: what a broken cache sent once must not close a good file for ever. And one alarm is enough, or
         // a client that tries again and again would fill the ledger.
+        // Nor is one needed where the index itself promises other bytes by now: that was told.
         let id = UploadId::of(&view.project, &file.file.filename, file.file.promise.as_ref());
+        if file.disputed.is_some() {
+            return Ok(());
+        }
         if self.fetches.alarmed.get(&id) == Some(staged.sha256) {
             return Ok(());
         }
@@ -199,7 +207,17 @@ impl Quarantine {
     }
 }
 
-fn examined(upload: &Upload, now: crate::domain::Timestamp) -> EventDraft {
+/// Takes a released upload back into the hold for what its bytes showed.
+fn suspended(upload: &mut Upload, why: &str, now: Timestamp) -> EventDraft {
+    upload.state = State::Held;
+    upload.hold_until = None;
+    let by = Actor::house("examination");
+    upload.decision =
+        Some(Decision { by: by.clone(), reason: why.to_owned(), at: now, scope: Scope::File, expires: None });
+    EventDraft::new(now, by, EventKind::Suspended, why.to_owned()).of_move(upload, Some(State::Released))
+}
+
+fn examined(upload: &Upload, now: Timestamp) -> EventDraft {
     let summary = format!("{}: examination {}", upload.filename, upload.examination.as_str());
     let mut event = EventDraft::new(now, Actor::house("examination"), EventKind::Examined, summary);
     event.project = Some(upload.project.clone());

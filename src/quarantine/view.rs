@@ -11,8 +11,8 @@ use http::HeaderValue;
 use super::explain;
 use super::{Edition, QuarantineError, Refusal};
 use crate::domain::{
-    CoreMetadata, Examination, FileKind, FileName, KnownFile, KnownProject, Outcome, Project, Sha256, Standing, State,
-    Timestamp, Upload, UploadId, Version, Yanked,
+    CoreMetadata, Examination, FileKind, FileName, KnownFile, KnownProject, Outcome, Project, ReleaseKey, Sha256,
+    Standing, State, Timestamp, Upload, UploadId, Version, Yanked,
 };
 use crate::policy::{HeldFiles, Mode};
 use crate::registry::pypi::Format;
@@ -99,7 +99,7 @@ pub struct View {
 /// Which files make up one release: `1.0` and `1.0.0` are the same.
 #[derive(Debug, Default)]
 struct Releases {
-    places: BTreeMap<Option<pep440_rs::Version>, Vec<usize>>,
+    places: BTreeMap<ReleaseKey, Vec<usize>>,
     /// By the file's place, any number that only files of its release have.
     numbers: Vec<usize>,
 }
@@ -107,8 +107,9 @@ struct Releases {
 impl Releases {
     fn of(known: Option<&KnownProject>) -> Self {
         let mut releases = Self::default();
-        for (place, file) in known.iter().flat_map(|known| known.files.iter().enumerate()) {
-            let places = releases.places.entry(file.file.version.pep440()).or_default();
+        let Some(known) = known else { return releases };
+        for (place, file) in known.files.iter().enumerate() {
+            let places = releases.places.entry(file.file.version.release(known.project.ecosystem)).or_default();
             places.push(place);
             releases.numbers.push(places.first().copied().unwrap_or(place));
         }
@@ -190,7 +191,7 @@ impl View {
     /// The files of one version.
     pub fn version<'a>(&'a self, version: &'a Version) -> impl Iterator<Item = Entry<'a>> + 'a {
         let files = self.known.as_ref().map_or(&[][..], |known| &known.files);
-        let places = self.releases.places.get(&version.pep440()).into_iter().flatten();
+        let places = self.releases.places.get(&version.release(self.project.ecosystem)).into_iter().flatten();
         let same = places.filter_map(|place| files.get(*place));
         same.filter(move |file| file.file.version.is_same_release(version)).map(|file| self.entry(file))
     }
@@ -412,6 +413,12 @@ impl Entry<'_> {
         }
         let what = format!("{} {}", project.name, self.file.file.version);
         Some(match self.row {
+            // Its time never comes: what the index shows now are other bytes (rule 18).
+            Some(upload) if upload.state == State::Held && self.file.disputed.is_some() => Refusal {
+                why: "held: the index promises other bytes than when it was first seen".to_owned(),
+                until: None,
+                ..explain::refusal(upload, what)
+            },
             Some(upload) => explain::refusal(upload, what),
             None => Refusal {
                 id: None,

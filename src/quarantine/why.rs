@@ -9,7 +9,7 @@ use super::desk::Target;
 use super::refresh::Freshness;
 use super::view::{Entry, View};
 use super::{Quarantine, QuarantineError, printable};
-use crate::domain::{Origin, Project, State, Timestamp, UploadId, Version};
+use crate::domain::{Ecosystem, Origin, Project, ReleaseKey, State, Timestamp, UploadId, Version};
 
 /// One version that is served, or not.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -74,10 +74,10 @@ impl Quarantine {
             held: Vec::new(),
             notes: self.notes(&view, &project).await?,
         };
-        let mut versions: BTreeMap<Option<pep440_rs::Version>, Vec<Entry<'_>>> = BTreeMap::new();
+        let mut versions: BTreeMap<ReleaseKey, Vec<Entry<'_>>> = BTreeMap::new();
         for entry in view.files() {
             if wanted.as_ref().is_none_or(|version| entry.file.file.version.is_same_release(version)) {
-                versions.entry(entry.file.file.version.pep440()).or_default().push(entry);
+                versions.entry(entry.file.file.version.release(project.ecosystem)).or_default().push(entry);
             }
         }
         for entries in versions.into_values().rev() {
@@ -89,7 +89,8 @@ impl Quarantine {
             && answer.served.is_empty()
             && answer.held.is_empty()
         {
-            answer.notes.push(format!("no index that lazaret asks lists {project}=={version}"));
+            let separator = if project.ecosystem == Ecosystem::Cpan { "@" } else { "==" };
+            answer.notes.push(format!("no index that lazaret asks lists {project}{separator}{version}"));
         }
         Ok(answer)
     }

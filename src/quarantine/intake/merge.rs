@@ -21,7 +21,7 @@ pub(super) struct Merged {
 pub(super) struct Moments {
     pub(super) now: Timestamp,
     pub(super) first_sight: Timestamp,
-    pub(super) previous_read: Option<Timestamp>,
+    pub(super) absent_until: Option<Timestamp>,
 }
 
 pub(super) fn merge(known: &mut KnownProject, listing: Listing, moments: Moments, volatile: bool) -> Merged {
@@ -88,9 +88,9 @@ pub(super) fn merge(known: &mut KnownProject, listing: Listing, moments: Moments
 
 /// Rule 11: the later of the upload time and the last complete read without the file; without a usable date, first sight.
 fn clock_start(listed: &ListedFile, moments: Moments) -> Timestamp {
-    let Moments { now, first_sight, previous_read } = moments;
+    let Moments { now, first_sight, absent_until } = moments;
     match listed.uploaded_at() {
-        Some(uploaded) if uploaded <= now => previous_read.map_or(uploaded, |read| uploaded.max(read.min(now))),
+        Some(uploaded) if uploaded <= now => absent_until.map_or(uploaded, |read| uploaded.max(read.min(now))),
         _ => first_sight,
     }
 }

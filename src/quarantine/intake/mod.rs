@@ -9,9 +9,10 @@ mod rows;
 
 use self::merge::{Moments, merge};
 use super::assess::Bench;
+use crate::archive::Walk;
 use crate::domain::{
-    EventDraft, FileName, KnownProject, ListedFile, Listing, Origin, Outcome, Project, Standing, State, Timestamp,
-    Upload, UploadId, Verdict,
+    EventDraft, FileName, KnownProject, ListedFile, Listing, Origin, Outcome, Project, ReleaseKey, Standing, State,
+    Timestamp, Upload, UploadId, Verdict,
 };
 use crate::signals::ProjectFacts;
 
@@ -28,8 +29,12 @@ pub struct Arrival<'a> {
     pub known: Option<KnownProject>,
     /// The project's rows.
     pub uploads: Vec<Upload>,
+    /// What examining the bytes of held files showed.
+    pub walks: HashMap<UploadId, Walk>,
     /// The last complete read before this one.
     pub previous_read: Option<Timestamp>,
+    /// The last complete read in which what is new now was missing (rule 11).
+    pub absent_until: Option<Timestamp>,
     /// What an undated file's age counts from: the latest that any clock says, so that no wrong clock shortens a hold.
     pub first_sight: Timestamp,
     /// Whether files without a date are trusted at the first read (rule 12).
@@ -66,6 +71,7 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
         dossiers: Vec::new(),
         events: Vec::new(),
         gone: Vec::new(),
+        walks: arrival.walks,
     };
 
     let moved_in = arrival.known.as_ref().is_some_and(|known| known.origin != *arrival.origin);
@@ -89,7 +95,7 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
     let moments = Moments {
         now: bench.now,
         first_sight: arrival.first_sight,
-        previous_read: arrival.previous_read.filter(|_| !first_read),
+        absent_until: arrival.absent_until.filter(|_| !first_read),
     };
     let merged = merge(&mut known, arrival.listing, moments, arrival.volatile);
     let facts = bench.facts(&known);
@@ -107,7 +113,7 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
             None => file.standing == Standing::Baseline,
         };
         // Rule 11: nobody saw it while it was away, so what it spent hidden does not count.
-        if !was_let_in && let Some(read) = moments.previous_read {
+        if !was_let_in && let Some(read) = moments.absent_until {
             file.clock_start = file.clock_start.max(read.min(bench.now));
         }
     }
@@ -118,7 +124,7 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
         work.vanished(&facts, &mut known.files[*index], &mut uploads);
     }
     work.tell_vanished(&facts);
-    work.tell_ended_waivers(&facts, moments.previous_read);
+    work.tell_ended_waivers(&facts, arrival.previous_read.filter(|_| !first_read));
     let trusted = arrival.trusted && first_read;
     let added: HashSet<usize> = merged.added.iter().copied().collect();
     for members in versions(&known, |index| judge_all || added.contains(&index) || merged.revived.contains(&index)) {
@@ -135,9 +141,9 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
 
 /// The places of the files of each version in which at least one file needs judging.
 fn versions(known: &KnownProject, needs: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
-    let mut groups: BTreeMap<Option<pep440_rs::Version>, (bool, Vec<usize>)> = BTreeMap::new();
+    let mut groups: BTreeMap<ReleaseKey, (bool, Vec<usize>)> = BTreeMap::new();
     for (index, file) in known.files.iter().enumerate() {
-        let group = groups.entry(file.file.version.pep440()).or_default();
+        let group = groups.entry(file.file.version.release(known.project.ecosystem)).or_default();
         group.0 |= needs(index);
         group.1.push(index);
     }
@@ -152,6 +158,7 @@ struct Work<'a> {
     dossiers: Vec<(UploadId, Vec<u8>)>,
     events: Vec<EventDraft>,
     gone: Vec<FileName>,
+    walks: HashMap<UploadId, Walk>,
 }
 
 /// The row's time: for a hold its end, for what may go already now, for everything else none.
