@@ -15,6 +15,9 @@ use super::error::ApiError;
 /// The longest wait for an answer's head; long waits inside have shorter limits of their own.
 const DEADLINE: Duration = Duration::from_secs(90);
 
+/// CPAN's index is never answered with an error: a client that asks before there is one waits for it.
+const INDEX_DEADLINE: Duration = Duration::from_mins(15);
+
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives the request an id, counts it, and answers for it if nobody else does in time.
@@ -23,7 +26,9 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let uri = request.uri().clone();
-    let mut response = match tokio::time::timeout(DEADLINE, next.run(request)).await {
+    let is_index = uri.path().starts_with("/cpan/modules/02packages");
+    let deadline = if is_index { INDEX_DEADLINE } else { DEADLINE };
+    let mut response = match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "Too slow", "the answer took too long; try again")
             .into_response(),

@@ -6,3 +6,4 @@ mod extract;
 pub mod layers;
 pub mod package;
 pub mod serve;
+pub mod teapot;

@@ -15,7 +15,7 @@ use crate::quarantine::desk::Target;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BlockRequest {
-    /// pypi:NAME or pypi:NAME==VERSION.
+    /// pypi:NAME, pypi:NAME==VERSION, cpan:NAME or cpan:NAME@VERSION.
     target: String,
     /// Kept in the ledger.
     reason: String,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::error::ApiError;
-use crate::domain::{Event, Finding, Scope, Timestamp, Upload};
+use crate::domain::{Ecosystem, Event, Finding, Scope, Timestamp, Upload};
+use crate::quarantine::teapot::stock::instance_named;
+use crate::registry::cpan::author_path::AuthorPath;
 
 /// A body of JSON; what is wrong with it is said with the field's name.
 #[derive(Debug)]
@@ -53,6 +55,12 @@ pub(super) struct UploadBody {
     project: String,
     version: String,
     filename: String,
+    /// On teapot: type, name, version and platform, as a Tcl list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    /// On CPAN, where a mirror has it below `authors/id/`: two people may upload one file name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
     /// Which index it comes from: public, or the private one's name.
     origin: String,
     sha256: Option<String>,
@@ -142,7 +150,16 @@ impl From<&Upload> for UploadBody {
             ecosystem: upload.project.ecosystem.to_string(),
             project: upload.project.name.to_string(),
             version: upload.version.to_string(),
-            filename: upload.filename.to_string(),
+            filename: match upload.project.ecosystem {
+                // The whole name says whose file it is; on CPAN the path beside it does.
+                Ecosystem::Pypi | Ecosystem::Teapot => upload.filename.to_string(),
+                Ecosystem::Cpan => upload.filename.base().to_owned(),
+            },
+            path: path_on_mirror(upload),
+            instance: match upload.project.ecosystem {
+                Ecosystem::Teapot => instance_named(&upload.filename),
+                Ecosystem::Pypi | Ecosystem::Cpan => None,
+            },
             origin: match &upload.origin {
                 crate::domain::Origin::Public => "public".to_owned(),
                 crate::domain::Origin::Private(name) => name.to_string(),
@@ -163,6 +180,13 @@ impl From<&Upload> for UploadBody {
             decision,
         }
     }
+}
+
+/// Where a CPAN mirror has a release.
+fn path_on_mirror(upload: &Upload) -> Option<String> {
+    let is_release = upload.project.ecosystem == Ecosystem::Cpan;
+    let path = is_release.then(|| AuthorPath::parse_short(upload.filename.as_str()).ok())?;
+    path.map(|path| path.to_string())
 }
 
 /// An event of the ledger.

@@ -47,13 +47,15 @@ pub(super) async fn list(
     let project = query
         .project
         .map(|text| {
-            if text.contains(':') {
-                text.parse().map_err(|error| bad("project", &error))
-            } else {
-                let ecosystem = ecosystem.unwrap_or(Ecosystem::Pypi);
-                let name = ProjectName::parse(ecosystem, &text).map_err(|error| bad("project", &error))?;
-                Ok(Project { ecosystem, name })
+            if ecosystem.is_none() && text.contains(':') {
+                return text.parse().map_err(|error| bad("project", &error));
             }
+            let ecosystem = ecosystem.unwrap_or(Ecosystem::Pypi);
+            // A name of Perl or Tcl has colons of its own.
+            let rest = text.strip_prefix(ecosystem.as_str()).and_then(|rest| rest.strip_prefix(':'));
+            let name = rest.filter(|name| !name.starts_with(':')).unwrap_or(&text);
+            let name = ProjectName::parse(ecosystem, name).map_err(|error| bad("project", &error))?;
+            Ok(Project { ecosystem, name })
         })
         .transpose()?;
     let state: Option<UploadState> =
@@ -74,7 +76,7 @@ pub(super) struct UploadWithHistory {
 }
 
 /// One upload: findings with evidence, verdict, history.
-#[utoipa::path(get, operation_id = "show_upload", path = "/api/v1/uploads/{id}", params(("id" = String, Path, description = "an id, its first characters, pypi:NAME==VERSION or a file name")), responses((status = 200, body = UploadWithHistory), (status = 404)))]
+#[utoipa::path(get, operation_id = "show_upload", path = "/api/v1/uploads/{id}", params(("id" = String, Path, description = "an id, its first characters, pypi:NAME==VERSION, cpan:NAME@VERSION or a file name")), responses((status = 200, body = UploadWithHistory), (status = 404)))]
 pub(super) async fn one(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
@@ -92,7 +94,7 @@ pub(super) async fn one(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WhyQuery {
-    /// pypi:NAME or pypi:NAME==VERSION.
+    /// pypi:NAME, pypi:NAME==VERSION, cpan:NAME or cpan:NAME@VERSION.
     target: String,
 }
 

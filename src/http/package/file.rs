@@ -81,11 +81,11 @@ fn owner_of(filename: &FileName, ending: &str) -> Option<FileName> {
 }
 
 /// `If-Range` with another validator: the whole body, RFC 9110 section 13.1.5.
-fn if_range_holds(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn if_range_holds(headers: &HeaderMap, etag: &str) -> bool {
     extract::text(headers, header::IF_RANGE).is_none_or(|validator| validator == etag)
 }
 
-fn not_yet(retry_after: Duration) -> ApiError {
+pub(super) fn not_yet(retry_after: Duration) -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "Not verified yet",
@@ -110,7 +110,7 @@ fn head(status: StatusCode, sha256: Sha256, length: Option<u64>) -> Response {
     response
 }
 
-async fn kept(
+pub(super) async fn kept(
     quarantine: &Quarantine,
     sha256: Sha256,
     size: u64,

@@ -1,4 +1,4 @@
-//! The package listener: what pip, uv and poetry talk to.
+//! The package listener: what Python's and Perl's installers talk to.
 
 use std::sync::Arc;
 
@@ -12,16 +12,19 @@ use super::error::ApiError;
 use super::layers::{self, Via};
 use crate::quarantine::Quarantine;
 
+mod cpan;
 mod file;
+mod forward;
 pub(in crate::http) mod health;
 mod pypi;
 mod status;
 
+pub use forward::Forwarding;
 pub(in crate::http) use health::{live, ready};
 
 /// All routes of the package listener, as one flat list.
-pub fn router(quarantine: Arc<Quarantine>, via: &str) -> Router {
-    Router::new()
+pub fn router(quarantine: Arc<Quarantine>, via: &str, forwarding: Forwarding) -> Router {
+    let routes = Router::new()
         // What installers use.
         .route("/pypi/simple", get(pypi::to_root))
         .route("/pypi/simple/", get(pypi::root))
@@ -30,6 +33,12 @@ pub fn router(quarantine: Arc<Quarantine>, via: &str) -> Router {
         .route("/pypi/files/{project}/{sha256}/{filename}", get(file::file))
         .route("/pypi/pypi/{project}/json", get(pypi::document))
         .route("/pypi/pypi/{project}/{version}/json", get(pypi::version_document))
+        .route("/cpan/modules/02packages.details.txt.gz", get(cpan::packed_index))
+        .route("/cpan/modules/02packages.details.txt", get(cpan::plain_index))
+        .route("/cpan/v1.0/package/{module}", get(cpan::package))
+        .route("/cpan/v1.0/history/{module}", get(cpan::history))
+        .route("/cpan/authors/id/{*path}", get(cpan::author_file))
+        .route("/cpan/{*path}", get(cpan::document))
         // What uploaders try.
         .route("/pypi/legacy/", any(not_here))
         // What people and monitors read.
@@ -38,11 +47,12 @@ pub fn router(quarantine: Arc<Quarantine>, via: &str) -> Router {
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(not_here)
         .fallback(|| async {
-            ApiError::not_found("there is nothing at this address; packages are under /pypi/simple/")
+            ApiError::not_found("there is nothing at this address; packages are under /pypi/simple/ and /cpan/")
         })
         .layer(middleware::map_response_with_state(Via::named(via), layers::via))
         .layer(middleware::from_fn(layers::observe))
-        .with_state(quarantine)
+        .with_state(quarantine);
+    forward::in_front_of(routes, forwarding)
 }
 
 /// The teapot listener, until there is a teapot behind it.

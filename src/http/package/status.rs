@@ -69,7 +69,7 @@ impl Status {
             ecosystem: upload.project.ecosystem.to_string(),
             project: upload.project.name.to_string(),
             version: upload.version.to_string(),
-            filename: upload.filename.to_string(),
+            filename: upload.filename.base().to_owned(),
             state: upload.state,
             why,
             published: upload.published,
