@@ -12,12 +12,16 @@ use url::Url;
 
 use crate::blob::{ObjectBlobs, StagingArea};
 use crate::config::{Baseline, Config, PrivateIndex};
-use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, NamePattern, Origin, Role};
+use crate::corpus::{Corpora, NameSources};
+use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, NamePattern, Origin, Role, Timestamp};
 use crate::http::{admin, package, serve};
 use crate::jobs::Driver;
 use crate::marker::Marker;
 use crate::policy::Policy;
-use crate::quarantine::{Cellars, Index, Indexes, Quarantine, Settings, corpus_for};
+use crate::quarantine::own_names::own_names;
+use crate::quarantine::{
+    Cellars, Cpan, CpanSettings, Index, Indexes, Quarantine, Settings, Sides, Teapot, TeapotSettings,
+};
 use crate::store::sled::SledStore;
 use crate::store::{Change, Store};
 use crate::upstream::{AllowedHosts, ClientSettings, Credentials, Upstream};
@@ -57,11 +61,11 @@ impl House {
         let policy_file = config.policy.file.clone();
         let policy = policy_from(policy_file.as_deref())?;
         let packages = listen(config.listen.packages, "listen.packages").await?;
-        let teapot = listen(config.listen.teapot, "listen.teapot").await?;
+        let teapot_door = listen(config.listen.teapot, "listen.teapot").await?;
         let admin_listener = listen(config.listen.admin, "listen.admin").await?;
         let addresses = Addresses {
             packages: format!("http://{}", packages.local_addr()?),
-            teapot: format!("http://{}", teapot.local_addr()?),
+            teapot: format!("http://{}", teapot_door.local_addr()?),
             admin: format!("http://{}", admin_listener.local_addr()?),
         };
 
@@ -92,7 +96,7 @@ impl House {
             staging: StagingArea::open(&data_dir.join("staging"))?,
             upstream,
             clock: clock.clone(),
-            corpus: Arc::new(corpus_for(&policy)),
+            corpus: Arc::new(corpora_for(&data_dir, policy_file.as_deref(), &policy, &*store, clock.now()).await?),
         };
         let settings = Settings {
             refresh: config.pypi.refresh,
@@ -101,7 +105,9 @@ impl House {
             names_file: data_dir.join("names.txt"),
         };
         tell_policy(&store, &policy, &*clock).await?;
-        let quarantine = Quarantine::open(cellars, indexes(&config)?, policy, settings).await?;
+        let cpan = Cpan::new(cpan_settings(&config, &data_dir)?, cpan_public(&config), cpan_private(&config)?);
+        let sides = Sides { python: indexes(&config)?, cpan: Some(cpan), teapot: teapot(&config, &data_dir) };
+        let quarantine = Quarantine::open(cellars, sides, policy, settings).await?;
 
         let (closing, closed) = watch::channel(false);
         let driver = Arc::new(Driver::new(quarantine.clone()));
@@ -110,16 +116,24 @@ impl House {
             hosts: Arc::new(admin_hosts(&config, &admin_listener)?),
             metrics: crate::telemetry::metrics::render,
         };
+        let poller = driver.clone();
+        let poller_closed = closed.clone();
         let background = driver.clone();
         let background_closed = closed.clone();
         let keeper = marker.clone();
         let kept_store = store.clone();
         let keeper_closed = closed.clone();
+        let forwarding = forwarding(&config, &packages, &public_url)?;
         let tasks = vec![
-            tokio::spawn(serve::serve(packages, package::router(quarantine.clone(), &via), closed.clone())),
-            tokio::spawn(serve::serve(teapot, package::not_yet_router(), closed.clone())),
+            tokio::spawn(serve::serve(packages, package::router(quarantine.clone(), &via, forwarding), closed.clone())),
+            tokio::spawn(serve::serve(
+                teapot_door,
+                crate::http::teapot::router(quarantine.clone(), &via),
+                closed.clone(),
+            )),
             tokio::spawn(serve::serve(admin_listener, admin::router(desk), closed)),
             tokio::spawn(async move { background.run(background_closed).await }),
+            tokio::spawn(async move { poller.poll(poller_closed).await }),
             tokio::spawn(async move { keeper.keep(kept_store, keeper_closed).await }),
         ];
         let house = Self { addresses, data_dir, policy_file, clock, quarantine, driver, marker, closing, tasks };
@@ -144,17 +158,31 @@ impl House {
 
     /// Does all background work that is due now, once: for tests with a hand-moved clock.
     pub async fn run_due_jobs(&self) {
+        if let Err(error) = self.quarantine.poll_cpan().await {
+            tracing::error!(%error, "the CPAN mirror could not be polled");
+        }
+        if let Err(error) = self.quarantine.poll_teapot().await {
+            tracing::error!(%error, "the teapot repository could not be polled");
+        }
         if let Err(error) = self.driver.run_due().await {
             tracing::error!(%error, "background work failed");
         }
     }
 
-    /// Reads the policy file again. One with an error is refused, and the policy in force stays.
+    /// Reads the policy file, the refreshed lists of names and their weights again. If one has an error, all stays as it was.
     pub async fn reload_policy(&self) -> anyhow::Result<()> {
         let policy = policy_from(self.policy_file.as_deref())?;
+        let corpora = corpora_for(
+            &self.data_dir,
+            self.policy_file.as_deref(),
+            &policy,
+            &*self.quarantine.store,
+            self.clock.now(),
+        )
+        .await?;
         tell_policy(&self.quarantine.store, &policy, &*self.clock).await?;
         tracing::info!(digest = %policy.digest, source = policy.source, "policy loaded");
-        self.quarantine.set_policy(policy);
+        self.quarantine.set_policy(policy, corpora);
         Ok(())
     }
 
@@ -186,6 +214,20 @@ fn policy_from(file: Option<&Path>) -> anyhow::Result<Policy> {
         Some(file) => Policy::load(file)?,
         None => Policy::built_in(),
     })
+}
+
+/// The well-known names, and those of this site.
+async fn corpora_for(
+    data_dir: &Path,
+    policy_file: Option<&Path>,
+    policy: &Policy,
+    store: &dyn Store,
+    now: Timestamp,
+) -> anyhow::Result<Corpora> {
+    let mut sources = NameSources::of_house(data_dir, policy_file);
+    sources.own = own_names(policy, store, now).await?;
+    // Fifteen thousand names take a moment: off the reactor.
+    Ok(tokio::task::spawn_blocking(move || Corpora::load(&sources)).await??)
 }
 
 /// A setting that protects and does nothing would be worse than none.
@@ -260,6 +302,7 @@ fn indexes(config: &Config) -> anyhow::Result<Indexes> {
         hold: None,
         volatile: Vec::new(),
         trusted: pypi.baseline == Baseline::Trust,
+        closes: false,
     });
     let private = pypi.private.iter().map(private_index).collect::<anyhow::Result<_>>()?;
     Ok(Indexes::new(public, private))
@@ -284,7 +327,92 @@ fn private_index(index: &PrivateIndex) -> anyhow::Result<Index> {
         hold: Some(index.hold),
         volatile: patterns("volatile", &index.volatile)?,
         trusted: true,
+        closes: false,
     })
+}
+
+/// What the CPAN side is told.
+fn cpan_settings(config: &Config, data_dir: &Path) -> anyhow::Result<CpanSettings> {
+    let cpan = &config.cpan;
+    let mut keys = Vec::new();
+    for file in &cpan.keys {
+        keys.push(std::fs::read(file).with_context(|| format!("cpan.keys: {} cannot be read", file.display()))?);
+    }
+    let is_default = cpan.upstream == crate::config::Cpan::default().upstream;
+    Ok(CpanSettings {
+        poll: cpan.poll,
+        folder: data_dir.join("cpan"),
+        configured: !is_default || !cpan.private.is_empty(),
+        keyring: Cpan::keyring(&keys).context("cpan.keys")?,
+    })
+}
+
+/// The teapot side, where a repository is configured.
+fn teapot(config: &Config, data_dir: &Path) -> Option<Teapot> {
+    let teapot = &config.teapot;
+    let base = teapot.upstream.as_ref()?;
+    let settings = TeapotSettings {
+        poll: teapot.poll,
+        folder: data_dir.join("teapot"),
+        configured: teapot.upstream != crate::config::Teapot::default().upstream,
+    };
+    let index = Index {
+        origin: Origin::Public,
+        base: base.clone(),
+        hosts: AllowedHosts::for_index(base, &[]).into(),
+        credentials: None,
+        names: Vec::new(),
+        hold: None,
+        volatile: Vec::new(),
+        trusted: teapot.baseline == Baseline::Trust,
+        // The original server waits on a connection that it has answered, and says no length.
+        closes: true,
+    };
+    Some(Teapot::new(settings, index))
+}
+
+fn cpan_public(config: &Config) -> Option<Index> {
+    config.cpan.upstream.as_ref().map(|base| Index {
+        origin: Origin::Public,
+        base: base.clone(),
+        hosts: AllowedHosts::for_index(base, &[]).into(),
+        credentials: None,
+        names: Vec::new(),
+        hold: None,
+        volatile: Vec::new(),
+        trusted: false,
+        closes: false,
+    })
+}
+
+fn cpan_private(config: &Config) -> anyhow::Result<Vec<Index>> {
+    let index = |dark: &crate::config::DarkPan| {
+        let pattern = |prefix: &String| {
+            NamePattern::parse(Ecosystem::Cpan, prefix)
+                .with_context(|| format!("cpan.private {}: prefixes: {prefix:?}", dark.name))
+        };
+        Ok(Index {
+            origin: Origin::Private(dark.name.as_str().into()),
+            base: dark.index.clone(),
+            hosts: AllowedHosts::for_index(&dark.index, &[]).into(),
+            credentials: None,
+            names: dark.prefixes.iter().map(pattern).collect::<anyhow::Result<_>>()?,
+            hold: Some(std::time::Duration::ZERO),
+            volatile: Vec::new(),
+            trusted: true,
+            closes: false,
+        })
+    };
+    config.cpan.private.iter().map(index).collect()
+}
+
+/// Whether we answer as a proxy, and under which names we are ourselves.
+fn forwarding(config: &Config, packages: &TcpListener, public_url: &str) -> anyhow::Result<package::Forwarding> {
+    let address = packages.local_addr()?;
+    let mut own = vec![address.to_string(), format!("localhost:{}", address.port())];
+    own.push(format!("127.0.0.1:{}", address.port()));
+    own.extend(Url::parse(public_url).ok().map(|url| url.authority().to_owned()));
+    Ok(package::Forwarding { on: config.cpan.forward_proxy, upstream: config.cpan.upstream.clone(), own })
 }
 
 fn credentials(base: &Url, username: &str, password: Option<&crate::config::Secret>) -> Option<Credentials> {

@@ -78,6 +78,17 @@ fn greet(lines: &[String], addresses: &Addresses) -> std::io::Result<()> {
     writeln!(out, "pip     pip config set global.index-url {packages}/pypi/simple/")?;
     writeln!(out, "uv      export UV_DEFAULT_INDEX={packages}/pypi/simple/")?;
     writeln!(out, "poetry  poetry source add --priority=primary lazaret {packages}/pypi/simple/")?;
+    writeln!(out, "cpanm   export PERL_CPANM_OPT=\"--from {packages}/cpan\"")?;
+    writeln!(
+        out,
+        "cpan    printf '%s\\n' 'o conf pushy_https 0' 'o conf urllist {packages}/cpan' 'o conf commit' 'reload index' | PERL_MM_USE_DEFAULT=1 cpan"
+    )?;
+    writeln!(
+        out,
+        "cpm     cpm install --no-default-resolvers --resolver metadb,{packages}/cpan/v1.0/,{packages}/cpan MODULE"
+    )?;
+    writeln!(out, "carton  export PERL_CARTON_MIRROR={packages}/cpan")?;
+    writeln!(out, "teacup  teacup archive add {teapot}")?;
     writeln!(out, "ready packages={packages} teapot={teapot} admin={admin}")?;
     out.flush()
 }
@@ -96,6 +107,15 @@ fn upstreams(loaded: &Loaded) -> Vec<String> {
     }
     if let Some(upstream) = &loaded.config.pypi.upstream {
         lines.push(format!("PyPI    {upstream} (from {})", source("pypi.upstream")));
+    }
+    for mirror in &loaded.config.cpan.private {
+        lines.push(format!("CPAN    {} (private mirror {}, asked first)", mirror.index, mirror.name));
+    }
+    if let Some(upstream) = &loaded.config.cpan.upstream {
+        lines.push(format!("CPAN    {upstream} (from {})", source("cpan.upstream")));
+    }
+    if let Some(upstream) = &loaded.config.teapot.upstream {
+        lines.push(format!("teapot  {upstream} (from {})", source("teapot.upstream")));
     }
     lines
 }

@@ -12,6 +12,7 @@ use super::CliError;
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Addresses {
     pub(super) packages: Option<Url>,
+    pub(super) teapot: Option<Url>,
     pub(super) admin: Option<Url>,
 }
 

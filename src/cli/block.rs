@@ -20,21 +20,20 @@ impl Target {
     }
 }
 
-/// Reads `pypi:NAME` or `pypi:NAME==VERSION` and normalises both parts.
+/// Reads `pypi:NAME`, `pypi:NAME==VERSION` or `cpan:NAME@VERSION`, likewise of other ecosystems, and normalises both parts.
 pub(super) fn target(text: &str) -> Result<Target, String> {
-    let (project, version) = text.split_once("==").map_or((text, None), |(project, version)| (project, Some(version)));
-    let project: Project = project.parse().map_err(|error| format!("{error}"))?;
-    let Some(version) = version else { return Ok(Target(project.to_string())) };
-    if project.ecosystem != Ecosystem::Pypi {
-        return Err("a version is written as pypi:NAME==VERSION".to_owned());
-    }
-    let version = Version::pypi(version).map_err(|error| error.to_string())?;
-    Ok(Target(format!("{project}=={version}")))
+    let separator = if text.starts_with("cpan:") && !text.contains("==") { "@" } else { "==" };
+    let parts = text.split_once(separator);
+    let project: Project = parts.map_or(text, |(project, _)| project).parse().map_err(|error| format!("{error}"))?;
+    let Some((_, version)) = parts else { return Ok(Target(project.to_string())) };
+    let version = Version::parse(project.ecosystem, version.trim()).map_err(|error| error.to_string())?;
+    let separator = if project.ecosystem == Ecosystem::Cpan { "@" } else { "==" };
+    Ok(Target(format!("{project}{separator}{version}")))
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// pypi:NAME or pypi:NAME==VERSION.
+    /// pypi:NAME or pypi:NAME==VERSION; cpan:NAME@VERSION; teapot:NAME==VERSION.
     #[arg(value_parser = target)]
     target: Target,
     /// Why; it is kept in the ledger.

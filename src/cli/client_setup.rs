@@ -8,7 +8,7 @@ use serde_json::json;
 use url::{Host, Url};
 
 use super::shell::Shell;
-use super::{CliError, Format, Printing, address, text};
+use super::{CliError, Format, Printing, address, perl_setup, text};
 use crate::config::{Config, discover};
 
 #[derive(Debug, clap::Args)]
@@ -27,21 +27,48 @@ enum Client {
     Pip,
     Uv,
     Poetry,
+    Cpanm,
+    Cpan,
+    Cpm,
+    Carton,
+    Teacup,
+}
+
+impl Client {
+    const fn is_perls(self) -> bool {
+        matches!(self, Self::Cpanm | Self::Cpan | Self::Cpm | Self::Carton)
+    }
 }
 
 /// What is printed.
 #[derive(Debug, Default)]
-struct Setup {
+pub(super) struct Setup {
     /// To run, or to write where a comment says so.
-    commands: Vec<String>,
+    pub(super) commands: Vec<String>,
     /// What still bypasses us, or will surprise.
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments: &Arguments) -> Result<(), CliError> {
     let config = shell.load(config)?.config;
-    let index = index_url(shell, &config)?;
+    let base = packages_url(shell, &config)?;
+    let below = |path: &str| {
+        base.join(path).map_err(|error| CliError::Refused(format!("{base} cannot be an address: {error}")))
+    };
+    let index = match arguments.client {
+        Client::Teacup => archive_url(shell, &config)?,
+        Client::Pip | Client::Uv | Client::Poetry => below("pypi/simple/")?,
+        Client::Cpanm | Client::Cpan | Client::Cpm | Client::Carton => below("cpan")?,
+    };
     let mut setup = match (arguments.client, arguments.undo) {
+        (Client::Cpanm, false) => perl_setup::cpanm(index.as_str()),
+        (Client::Cpanm, true) => undo(&["unset PERL_CPANM_OPT"]),
+        (Client::Cpan, false) => perl_setup::cpan(index.as_str()),
+        (Client::Cpan, true) => perl_setup::undo_cpan(),
+        (Client::Cpm, false) => perl_setup::cpm(index.as_str()),
+        (Client::Cpm, true) => undo(&["# nothing to undo: leave --no-default-resolvers and --resolver out"]),
+        (Client::Carton, false) => perl_setup::carton(index.as_str()),
+        (Client::Carton, true) => undo(&["unset PERL_CARTON_MIRROR"]),
         (Client::Pip, false) => pip(&index),
         (Client::Pip, true) => undo(&["pip config unset global.index-url", "pip config unset global.trusted-host"]),
         (Client::Uv, false) => uv(&index),
@@ -50,9 +77,26 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments:
         }
         (Client::Poetry, false) => poetry(&index),
         (Client::Poetry, true) => undo(&["poetry source remove lazaret", "poetry lock"]),
+        (Client::Teacup, false) => teacup(&index),
+        (Client::Teacup, true) => undo(&[
+            &format!("teacup archive remove {}", without_slash(&index)),
+            "teacup archive add http://teapot.activestate.com",
+        ]),
     };
+    if arguments.undo && arguments.client.is_perls() && config.cpan.forward_proxy {
+        setup.commands.push("unset http_proxy".to_owned());
+    }
     if !arguments.undo {
-        if config.listen.require_token {
+        if arguments.client.is_perls() {
+            let (commands, warnings) = perl_setup::outer_fence(&base, config.cpan.forward_proxy);
+            setup.commands.extend(commands);
+            setup.warnings.extend(warnings);
+        }
+        if config.listen.require_token && arguments.client.is_perls() {
+            setup.warnings.push(
+                "this proxy wants a token: write it into the address, as http://token:TOKEN@host/cpan".to_owned(),
+            );
+        } else if config.listen.require_token && arguments.client != Client::Teacup {
             setup.warnings.push(format!(
                 "this proxy wants a token: put `machine {} login token password TOKEN` into ~/.netrc",
                 index.host_str().unwrap_or_default()
@@ -77,8 +121,8 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments:
     Ok(())
 }
 
-/// The Simple API as clients reach it: `listen.public_url`, else where the proxy runs now, else where it will.
-fn index_url(shell: &Shell<'_>, config: &Config) -> Result<Url, CliError> {
+/// The packages listener as clients reach it: `listen.public_url`, else where the proxy runs now, else where it will.
+fn packages_url(shell: &Shell<'_>, config: &Config) -> Result<Url, CliError> {
     let data_dir = shell.directory.join(&config.store.data_dir);
     let running = address::read_addresses(&data_dir)?.and_then(|addresses| addresses.packages);
     let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
@@ -87,20 +131,69 @@ fn index_url(shell: &Shell<'_>, config: &Config) -> Result<Url, CliError> {
         Some(url) => Ok(url),
         None => listening(),
     };
-    let mut index = base.and_then(|base| base.join("pypi/simple/")).map_err(|error| CliError::File {
+    let mut base = base.map_err(|error| CliError::File {
         path: address::addresses_file(&data_dir),
         problem: format!("the packages address is not a URL ({error}); set listen.public_url"),
     })?;
-    // Nobody can connect to "all addresses"; from this machine, loopback is one of them.
-    let anywhere = match index.host() {
+    // From this machine, loopback is one of them.
+    if is_anywhere(&base) && base.set_host(Some("127.0.0.1")).is_err() {
+        return Err(CliError::Refused("set listen.public_url to the address that clients use".to_owned()));
+    }
+    Ok(base)
+}
+
+/// The teapot listener as clients reach it. teacup speaks plain HTTP, whatever stands before the packages.
+fn archive_url(shell: &Shell<'_>, config: &Config) -> Result<Url, CliError> {
+    let data_dir = shell.directory.join(&config.store.data_dir);
+    let running = address::read_addresses(&data_dir)?.and_then(|addresses| addresses.teapot);
+    let listening = || Url::parse(&format!("http://{}/", config.listen.teapot));
+    let mut archive = running.map_or_else(listening, Ok).map_err(|error| CliError::File {
+        path: address::addresses_file(&data_dir),
+        problem: format!("the teapot address is not a URL ({error}); set listen.teapot"),
+    })?;
+    if is_anywhere(&archive) {
+        let public = config.listen.public_url.as_ref().and_then(Url::host_str).unwrap_or("127.0.0.1");
+        if archive.set_host(Some(public)).is_err() {
+            return Err(CliError::Refused("set listen.teapot to the address that clients use".to_owned()));
+        }
+    }
+    Ok(archive)
+}
+
+/// Whether it names "all addresses", to which nobody can connect.
+fn is_anywhere(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Ipv4(address)) => address.is_unspecified(),
         Some(Host::Ipv6(address)) => address.is_unspecified(),
         _ => false,
-    };
-    if anywhere && index.set_host(Some("127.0.0.1")).is_err() {
-        return Err(CliError::Refused("set listen.public_url to the address that clients use".to_owned()));
     }
-    Ok(index)
+}
+
+fn without_slash(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
+}
+
+fn teacup(archive: &Url) -> Setup {
+    let address = without_slash(archive);
+    let (host, port) = (archive.host_str().unwrap_or_default(), archive.port().unwrap_or(80));
+    Setup {
+        commands: vec![
+            format!("teacup archive add {address}"),
+            "teacup archive remove http://teapot.activestate.com".to_owned(),
+        ],
+        warnings: vec![
+            "teacup knows neither TLS nor passwords: between it and this address should be only a network that you trust"
+                .to_owned(),
+            "every other archive that `teacup archive list` shows (kept in ~/.teapot) bypasses this: remove it".to_owned(),
+            "packages that redirect to another repository are not shown here; whoever installed one before has that \
+             repository among the archives"
+                .to_owned(),
+            format!(
+                "`teacup update-self`, and `install` with an address or a file, ask others whatever is set: only \
+                 `teacup proxy {host} {port}` or a firewall keeps them in"
+            ),
+        ],
+    }
 }
 
 fn pip(index: &Url) -> Setup {
@@ -167,6 +260,9 @@ fn overriding_variables(shell: &Shell<'_>, client: Client) -> Vec<String> {
         Client::Pip => &["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CONFIG_FILE", "PIP_NO_INDEX"],
         Client::Uv => &["UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_CONFIG_FILE"],
         Client::Poetry => &["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"],
+        // What they read from the environment is what is set here.
+        Client::Cpanm | Client::Cpan | Client::Cpm | Client::Carton => &[],
+        Client::Teacup => &["http_proxy"],
     };
     let set = names.iter().filter(|name| shell.variable(name).is_some());
     set.map(|name| format!("{name} is set in this environment and goes around this: unset {name}")).collect()

@@ -30,7 +30,7 @@ pub(super) fn upload_name(text: &str) -> Result<UploadName, String> {
     if plain {
         Ok(UploadName(text.to_owned()))
     } else {
-        Err("name an upload by its id, as pypi:NAME==VERSION, or by its file name".to_owned())
+        Err("name an upload by its id, as pypi:NAME==VERSION or cpan:NAME@VERSION, or by its file name".to_owned())
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Approve {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Refuse {
-    /// An upload's id, pypi:NAME==VERSION, or a file name.
+    /// An upload's id, pypi:NAME==VERSION, cpan:NAME@VERSION, or a file name.
     #[arg(value_parser = upload_name)]
     id: UploadName,
     /// Why; it is kept in the ledger.
@@ -146,7 +146,7 @@ fn outcome(answer: &Json) -> String {
     };
     let mut table = Table::default();
     for upload in &changed {
-        table.row([upload.standing(), upload.title(), upload.filename.clone(), upload.id.clone()]);
+        table.row([upload.standing(), upload.title(), upload.file(), upload.id.clone()]);
     }
     text.push_str(&table.render(2));
 

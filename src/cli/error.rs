@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
+use crate::corpus::CorpusError;
 use crate::store::StoreError;
 
 /// Why a command was not done.
@@ -59,6 +60,9 @@ pub enum CliError {
     /// The ledger is not what it was.
     #[error("{0}")]
     Broken(String),
+    /// A list of names or a table of weights is wrong.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

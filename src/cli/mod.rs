@@ -8,7 +8,10 @@ mod check_config;
 mod client_setup;
 mod decide;
 mod error;
+mod names;
+mod perl_setup;
 mod queue;
+mod score;
 mod serve;
 mod shell;
 mod show;
@@ -76,6 +79,11 @@ enum Command {
     Block(block::Arguments),
     /// Take a block back.
     Unblock(block::Arguments),
+    /// Score names on standard input: how likely each is meant to be mistaken for a known one.
+    Score(score::Arguments),
+    /// Replace the lists of popular names.
+    #[command(subcommand)]
+    Names(names::Command),
     /// Read or verify the ledger.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -139,6 +147,8 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
         Command::Why(arguments) => why::run(shell, config, &arguments).await,
         Command::Block(arguments) => block::block(shell, config, &arguments).await,
         Command::Unblock(arguments) => block::unblock(shell, config, &arguments).await,
+        Command::Score(arguments) => score::run(shell, config, &arguments),
+        Command::Names(command) => names::run(shell, config, &command).await,
         Command::Audit(command) => audit::run(shell, config, &command, doors).await,
         Command::Token(command) => token::run(shell, config, &command).await,
     }

@@ -13,7 +13,7 @@ use super::{CliError, Format, Printing};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An upload's id, pypi:NAME==VERSION, or a file name.
+    /// An upload's id, pypi:NAME==VERSION, cpan:NAME@VERSION, or a file name.
     #[arg(value_parser = upload_name)]
     id: UploadName,
     /// Also the evidence behind each finding.
@@ -49,7 +49,10 @@ fn page(mut upload: Upload, evidence: bool) -> String {
         "published".to_owned(),
         format!("{}, first seen here {}", time(&upload.published), time(&upload.first_seen)),
     ]);
-    facts.row(["file".to_owned(), format!("{}, {}", upload.filename, upload.size())]);
+    if let Some(instance) = &upload.instance {
+        facts.row(["instance".to_owned(), instance.clone()]);
+    }
+    facts.row(["file".to_owned(), format!("{}, {}", upload.file_name(), upload.size())]);
     let digest = upload.sha256.clone().unwrap_or_else(|| "unknown".to_owned());
     facts.row(["sha256".to_owned(), format!("{digest}, examination: {}", upload.examination())]);
     facts.row(["id".to_owned(), upload.id.clone()]);

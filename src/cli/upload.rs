@@ -14,6 +14,9 @@ pub(super) struct Upload {
     pub(super) project: String,
     pub(super) version: String,
     pub(super) filename: String,
+    /// What Tcl's users call a file.
+    pub(super) instance: Option<String>,
+    pub(super) path: Option<String>,
     pub(super) sha256: Option<String>,
     pub(super) size: Option<u64>,
     pub(super) state: String,
@@ -49,10 +52,24 @@ impl Upload {
         json.get(key).and_then(Json::as_array).into_iter().flatten().map(Self::read).collect()
     }
 
-    /// `pypi:boto3==1.44.5`.
+    /// `pypi:boto3==1.44.5`, `teapot:acme::greet==1.0`.
     pub(super) fn title(&self) -> String {
-        let separator = if self.ecosystem == "pypi" { "==" } else { " " };
+        let separator = match self.ecosystem.as_str() {
+            "cpan" => "@",
+            _ => "==",
+        };
         text::line(&format!("{}:{}{separator}{}", self.ecosystem, self.project, self.version))
+    }
+
+    /// The file as people know it: on teapot the instance, on CPAN with whose it is.
+    pub(super) fn file(&self) -> String {
+        self.instance.clone().unwrap_or_else(|| self.file_name())
+    }
+
+    /// Its name; on CPAN with whose it is, because two people may upload one file name.
+    pub(super) fn file_name(&self) -> String {
+        let short = self.path.as_deref().and_then(|path| path.splitn(3, '/').nth(2));
+        short.unwrap_or(&self.filename).to_owned()
     }
 
     /// `held until 2026-11-28 14:00 UTC`, `held, waits for a reviewer`, `released`.

@@ -15,7 +15,7 @@ const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// pypi:NAME or pypi:NAME==VERSION.
+    /// pypi:NAME, pypi:NAME==VERSION, cpan:NAME or cpan:NAME@VERSION.
     #[arg(value_parser = target)]
     target: Target,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `[cpan]`: where Perl distributions come from.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub struct Cpan {
     pub poll: Duration,
     /// Whether clients may use us as an HTTP proxy.
     pub forward_proxy: bool,
+    /// Files with armoured PGP keys whose signatures of CHECKSUMS count.
+    pub keys: Vec<PathBuf>,
     /// Asked before the public mirror, in this order.
     pub private: Vec<DarkPan>,
 }
@@ -29,6 +32,7 @@ impl Default for Cpan {
             upstream: Url::parse("https://www.cpan.org/").ok(),
             poll: Duration::from_mins(2),
             forward_proxy: false,
+            keys: Vec::new(),
             private: Vec::new(),
         }
     }

@@ -139,6 +139,7 @@ async fn check_config_shows_every_value_with_its_source() {
     assert_snapshot!(said.out, @r#"
     # lazaret.toml
     cpan.forward_proxy                 = false                                # default
+    cpan.keys                          = []                                   # default
     cpan.poll                          = "2m"                                 # default
     cpan.private                       = []                                   # default
     cpan.upstream                      = "https://www.cpan.org/"              # default
@@ -203,7 +204,7 @@ async fn clients_are_set_up_by_commands_that_the_person_runs() {
     desk.set("PATH", "nowhere");
     desk.set("PIP_EXTRA_INDEX_URL", "http://me:hunter2@other.example.test/");
     let mut said_all = Vec::new();
-    for client in ["pip", "uv", "poetry"] {
+    for client in ["pip", "uv", "poetry", "teacup"] {
         for arguments in [vec!["client-setup", client], vec!["client-setup", client, "--undo"]] {
             let said = desk.run(&arguments).await;
             assert_eq!(said.code, 0);
@@ -247,8 +248,101 @@ async fn clients_are_set_up_by_commands_that_the_person_runs() {
     $ client-setup poetry --undo
     poetry source remove lazaret
     poetry lock
+
+    $ client-setup teacup
+    teacup archive add http://127.0.0.1:1235
+    teacup archive remove http://teapot.activestate.com
+    warning: teacup knows neither TLS nor passwords: between it and this address should be only a network that you trust
+    warning: every other archive that `teacup archive list` shows (kept in ~/.teapot) bypasses this: remove it
+    warning: packages that redirect to another repository are not shown here; whoever installed one before has that repository among the archives
+    warning: `teacup update-self`, and `install` with an address or a file, ask others whatever is set: only `teacup proxy 127.0.0.1 1235` or a firewall keeps them in
+
+    $ client-setup teacup --undo
+    teacup archive remove http://127.0.0.1:1235
+    teacup archive add http://teapot.activestate.com
     "#);
     assert_eq!(desk.asked(), "");
+}
+
+#[tokio::test]
+async fn perls_clients_are_told_of_every_way_around() {
+    let desk = Desk::beside(StatusCode::OK, json!({})).await;
+    let mut said_all = Vec::new();
+    for client in ["cpanm", "cpan", "cpm", "carton"] {
+        for arguments in [vec!["client-setup", client], vec!["client-setup", client, "--undo"]] {
+            let said = desk.run(&arguments).await;
+            assert_eq!(said.code, 0);
+            said_all.push(format!("$ {}\n{}{}\n", arguments.join(" "), said.out, said.err));
+        }
+    }
+    assert_snapshot!(said_all.concat(), @r#"
+    $ client-setup cpanm
+    export PERL_CPANM_OPT="--from http://127.0.0.1:1234/cpan"
+    # a pinned version (Foo@1.2, Foo~<2) is not in an index; for one run:
+    # PERL_CPANM_OPT= cpanm --cpanmetadb http://127.0.0.1:1234/cpan/v1.0/ --mirror http://127.0.0.1:1234/cpan Foo@1.2
+    warning: cpanm without --from asks the public index: with --mirror alone it fails here on what is held, without any it goes around this
+    warning: for a pin of an older version cpanm asks http://backpan.perl.org before it asks here
+    warning: cpanm with a URL, a git address or a file installs from there
+    warning: cpanm started twice within one second reads the index of the first run again
+    warning: only the firewall makes the hold more than advice: let nobody but lazaret reach cpan.org, *.cpan.org, *.metacpan.org, cpanmetadb.plackperl.org, backpan.perl.org and backpan.cpantesters.org
+
+    $ client-setup cpanm --undo
+    unset PERL_CPANM_OPT
+
+    $ client-setup cpan
+    printf '%s\n' 'o conf pushy_https 0' 'o conf urllist http://127.0.0.1:1234/cpan' 'o conf commit' 'reload index' | PERL_MM_USE_DEFAULT=1 cpan
+    warning: with pushy_https, its default, cpan ignores urllist and fetches from https://cpan.org: keep it 0, for root too
+    warning: cpan reads the index once a day: what is released here meanwhile shows after `reload index`
+    warning: only the firewall makes the hold more than advice: let nobody but lazaret reach cpan.org, *.cpan.org, *.metacpan.org, cpanmetadb.plackperl.org, backpan.perl.org and backpan.cpantesters.org
+
+    $ client-setup cpan --undo
+    printf '%s\n' 'o conf pushy_https 1' 'o conf urllist https://cpan.org/' 'o conf commit' | PERL_MM_USE_DEFAULT=1 cpan
+    # in the place of https://cpan.org/, the mirror that you had before
+
+    $ client-setup cpm
+    cpm install --no-default-resolvers --resolver metadb,http://127.0.0.1:1234/cpan/v1.0/,http://127.0.0.1:1234/cpan
+    # or by the index alone, without pins:
+    # cpm install --no-default-resolvers --resolver 02packages,http://127.0.0.1:1234/cpan
+    warning: cpm keeps no settings: each run without --no-default-resolvers asks the public index service
+    warning: `git`, `url`, `dist` and `mirror` in a cpanfile, and URLs on the command line, bypass this
+    warning: only the firewall makes the hold more than advice: let nobody but lazaret reach cpan.org, *.cpan.org, *.metacpan.org, cpanmetadb.plackperl.org, backpan.perl.org and backpan.cpantesters.org
+
+    $ client-setup cpm --undo
+    # nothing to undo: leave --no-default-resolvers and --resolver out
+
+    $ client-setup carton
+    export PERL_CARTON_MIRROR=http://127.0.0.1:1234/cpan
+    warning: carton always adds http://cpan.metacpan.org and http://backpan.perl.org: what is refused here it tries there
+    warning: cpanfile.snapshot names files, held ones too: carton install --deployment gets a 403 for those
+    warning: `dist`, `url` and `git` in a cpanfile bypass this
+    warning: only the firewall makes the hold more than advice: let nobody but lazaret reach cpan.org, *.cpan.org, *.metacpan.org, cpanmetadb.plackperl.org, backpan.perl.org and backpan.cpantesters.org
+
+    $ client-setup carton --undo
+    unset PERL_CARTON_MIRROR
+    "#);
+    assert_eq!(desk.asked(), "");
+}
+
+#[tokio::test]
+async fn a_forward_proxy_catches_what_perls_clients_ask_elsewhere() {
+    let mut desk = Desk::beside(StatusCode::OK, json!({})).await;
+    desk.set("LAZARET__CPAN__FORWARD_PROXY", "true");
+    let said = desk.run(&["client-setup", "carton"]).await;
+    assert!(said.out.ends_with("export http_proxy=http://127.0.0.1:1234\n"), "{}", said.out);
+    assert!(said.err.contains("http_proxy catches http addresses only"), "{}", said.err);
+    let said = desk.run(&["client-setup", "carton", "--undo"]).await;
+    assert_eq!(said.out, "unset PERL_CARTON_MIRROR\nunset http_proxy\n");
+}
+
+#[tokio::test]
+async fn a_public_address_is_what_perls_clients_are_pointed_at() {
+    let mut desk = Desk::new();
+    desk.set("LAZARET__LISTEN__PUBLIC_URL", "https://lazaret.example.test/gate/");
+    desk.set("LAZARET__LISTEN__REQUIRE_TOKEN", "true");
+    let said = desk.run(&["client-setup", "cpanm", "--format", "json"]).await;
+    let answer: Json = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(answer["commands"][0], "export PERL_CPANM_OPT=\"--from https://lazaret.example.test/gate/cpan\"");
+    assert!(answer["warnings"].to_string().contains("write it into the address"));
 }
 
 #[tokio::test]
@@ -261,4 +355,67 @@ async fn plain_http_beyond_loopback_needs_pips_consent() {
     let answer: Json = serde_json::from_str(&said.out).unwrap();
     assert_eq!(answer["commands"][1], "pip config set global.trusted-host lazaret.example.test:8080");
     assert!(answer["warnings"][2].as_str().unwrap().contains("machine lazaret.example.test"));
+}
+
+#[tokio::test]
+async fn names_are_scored_line_by_line_as_the_proxy_would() {
+    let desk = Desk::new();
+    let shown = |said: &str| {
+        said.lines().map(|line| line.replace('\t', " | ").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    };
+    let said = desk.score(&["--ecosystem", "pypi"], "reqeusts\nRequests\nno/name\n\nquite-another-thing-4711\n");
+    assert_snapshot!(shown(&said), @r"
+    reqeusts | 0.994514 | requests | transposition
+    Requests | 0.000000 |  | known
+    no/name | 0.000000 |  | no-name
+    quite-another-thing-4711 | 0.000000 |  |
+    ");
+    desk.write("policy.toml", "[namespaces]\npypi = [\"acme-billing\"]\n");
+    desk.write("lazaret.toml", "[policy]\nfile = \"policy.toml\"\n");
+    let said = desk.score(&["--ecosystem", "pypi", "--format", "json"], "acmebilling\n");
+    let answer: Json = serde_json::from_str(&said).unwrap();
+    assert_eq!((&answer["target"], &answer["kind"]), (&json!("acme-billing"), &json!("separator")));
+    assert!(answer["score"].as_f64().unwrap() > 0.7 && answer["signs"]["internal"].is_number(), "{answer}");
+    let said = desk.score(&["--ecosystem", "cpan"], "Try-Tinny\n");
+    assert!(said.contains("\tTry-Tiny\tedit"), "{said}");
+}
+
+#[tokio::test]
+async fn a_refreshed_list_replaces_the_shipped_one() {
+    let desk = Desk::new();
+    let many: Vec<String> = (0..200).map(|number| format!("Unheard_{number}")).collect();
+    desk.write("list.txt", &format!("# ours\nzugspitze\n{}\n", many.join("\n")));
+    let said = desk.run(&["names", "refresh", "--from", "list.txt"]).await;
+    assert_snapshot!(format!("{} {}{}", said.code, said.out, said.err), @r"
+    0 201 names of pypi are now the popular ones, 201 of them new; kept in lazaret-data/names/pypi.txt
+    a running lazaret takes them up on SIGHUP
+    ");
+    assert!(desk.score(&["--ecosystem", "pypi"], "zugspitzee\n").contains("\tzugspitze\tedit"));
+    assert!(desk.score(&["--ecosystem", "pypi"], "reqeusts\n").starts_with("reqeusts\t0.000000"));
+
+    let rows: Vec<Json> = many.iter().map(|name| json!({"project": name, "download_count": 1})).collect();
+    desk.write("list.json", &json!({"rows": rows}).to_string());
+    let said = desk.run(&["names", "refresh", "--from", "list.json"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    desk.write("page.html", "<!DOCTYPE html>\n<p>Sign in</p>\n");
+    let said = desk.run(&["names", "refresh", "--from", "page.html"]).await;
+    assert_snapshot!(format!("{} {}", said.code, said.err), @r#"1 page.html:1: "<!DOCTYPE html>" is not a valid project name; write one name a line, most popular first"#);
+    let kept = std::fs::read_to_string(desk.path("lazaret-data/names/pypi.txt")).unwrap();
+    assert!(kept.starts_with("unheard-0\n"), "a bad list leaves the old one: {kept}");
+}
+
+#[tokio::test]
+async fn a_list_is_also_read_from_an_address() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let list: String = (0..150).map(|number| format!("from-afar-{number}")).collect::<Vec<_>>().join("\n");
+    let router = axum::Router::new().route("/list", axum::routing::get(|| async { list }));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let desk = Desk::new();
+    let from = |path: &str| format!("http://{address}/{path}");
+    let said = desk.run(&["names", "refresh", "--ecosystem", "cpan", "--from", &from("list")]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.starts_with("150 names of cpan"), "{}", said.out);
+    let said = desk.run(&["names", "refresh", "--from", &from("elsewhere")]).await;
+    assert!(said.code == 1 && said.err.contains("there is nothing there"), "{}", said.err);
 }

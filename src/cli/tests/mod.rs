@@ -168,6 +168,22 @@ impl Desk {
         Said { code, out: text(out), err: text(err) }
     }
 
+    /// What `score` says of these names.
+    fn score(&self, arguments: &[&str], names: &str) -> String {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut shell = Shell {
+            out: &mut out,
+            err: &mut err,
+            variables: self.variables.clone(),
+            directory: self.folder.path().to_path_buf(),
+            clock: Arc::new(StoppedClock),
+        };
+        let typed = ["lazaret", "score"].iter().chain(arguments);
+        let Command::Score(arguments) = Arguments::try_parse_from(typed).unwrap().command else { panic!("not score") };
+        score::score(&mut shell, None, &arguments, &mut names.as_bytes()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
     /// What the proxy was asked, without the address.
     fn asked(&self) -> String {
         self.requests.lock().unwrap().join("\n")
