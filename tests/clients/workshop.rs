@@ -185,17 +185,8 @@ impl Workshop {
     }
 
     fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear();
-        // Only what a program needs to be found and to run; nothing of pip's, uv's or poetry's own settings.
-        for name in ["PATH", "LANG", "TMPDIR"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        let mut command = bare_command(program, self.folder.path());
         command
-            .current_dir(self.folder.path())
-            .env("HOME", self.path("home"))
             .env("PIP_CONFIG_FILE", "/dev/null")
             .env("UV_CACHE_DIR", self.path("uv-cache"))
             .env("UV_PYTHON_DOWNLOADS", "never")
@@ -210,17 +201,12 @@ impl Workshop {
             .env("COLUMNS", "500")
             .env("NO_COLOR", "1")
             .env(MARKER, self.path("marker"))
-            .envs(self.extra.iter().map(|(name, value)| (*name, value.as_str())))
-            .stdin(std::process::Stdio::null())
-            .kill_on_drop(true);
+            .envs(self.extra.iter().map(|(name, value)| (*name, value.as_str())));
         command
     }
 
-    async fn outcome(&self, mut command: Command) -> Outcome {
-        let limit = std::time::Duration::from_mins(3);
-        let output = tokio::time::timeout(limit, command.output()).await;
-        let output: Output =
-            output.unwrap_or_else(|_| panic!("{command:?} took more than {limit:?}")).expect("the client runs");
+    async fn outcome(&self, command: Command) -> Outcome {
+        let output = output_in_time(command).await;
         let text = [output.stdout, output.stderr].concat();
         let folder = self.folder.path().display().to_string();
         let tools = tools().display().to_string();
@@ -231,6 +217,26 @@ impl Workshop {
         let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !about_python(line)).collect();
         Outcome { success: output.status.success(), said: lines.join("\n").trim().to_owned() }
     }
+}
+
+/// Only what a program needs to be found and to run; nothing of any client's own settings. Its home is in the folder.
+pub(super) fn bare_command(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    for name in ["PATH", "LANG", "TMPDIR"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.current_dir(folder).env("HOME", folder.join("home")).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// No client hangs for ever.
+pub(super) async fn output_in_time(mut command: Command) -> Output {
+    let limit = std::time::Duration::from_mins(3);
+    let output = tokio::time::timeout(limit, command.output()).await;
+    output.unwrap_or_else(|_| panic!("{command:?} took more than {limit:?}")).expect("the client runs")
 }
 
 fn tools() -> PathBuf {

@@ -59,6 +59,11 @@ impl HandClock {
         self.hands().wall += by;
     }
 
+    /// Somebody sets the wall clock back; no time passes.
+    pub(crate) fn step_wall_back(&self, by: Duration) {
+        self.hands().wall -= by;
+    }
+
     /// What a right clock elsewhere shows, whatever was done to the wall clock.
     pub(crate) fn true_time(&self) -> Timestamp {
         let hands = self.hands();

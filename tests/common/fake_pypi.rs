@@ -5,16 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use lazaret::domain::{ProjectName, Sha256};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use url::Url;
 
 use super::clock::HandClock;
-use super::fake_answers::answer;
-use super::faults::{Fault, Gate};
+use super::loopback::{Loopback, Port};
 use super::publication::Publication;
 use super::wheels::Built;
 
@@ -70,67 +65,32 @@ pub(crate) struct FakeProject {
     pub(crate) tracks: Vec<String>,
 }
 
-/// What somebody asked.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) method: Method,
-    /// With the query.
-    pub(crate) path: String,
-    pub(crate) headers: HeaderMap,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) projects: BTreeMap<String, FakeProject>,
-    pub(super) faults: Vec<(String, Fault)>,
-    pub(super) asked: Vec<Asked>,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) address: SocketAddr,
-    pub(super) clock: Arc<HandClock>,
     pub(super) manner: Manner,
     memory: Mutex<Memory>,
-    pub(super) asked: watch::Sender<usize>,
 }
 
 /// The index.
 #[derive(Debug)]
 pub(crate) struct FakePypi {
     state: Arc<State>,
-    accepting: tokio::task::JoinHandle<()>,
+    server: Loopback,
 }
 
 impl FakePypi {
     /// Opens a port and answers on it; its `Date` is the clock's true time.
     pub(crate) async fn start(clock: &Arc<HandClock>, manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let state = Arc::new(State {
-            address: listener.local_addr().expect("an address"),
-            clock: clock.clone(),
-            manner,
-            memory: Mutex::default(),
-            asked: watch::channel(0).0,
-        });
+        let port = Port::open().await;
+        let state = Arc::new(State { address: port.address(), manner, memory: Mutex::default() });
         let answering = state.clone();
-        let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let state = answering.clone();
-                tokio::spawn(async move {
-                    let service = hyper::service::service_fn(move |request| answer(state.clone(), request));
-                    let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                    // A client that goes away, or a fault that closes the connection, is no failure of the test.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        Self { state, accepting }
-    }
-
-    /// `http://127.0.0.1:PORT`.
-    pub(crate) fn base(&self) -> String {
-        format!("http://{}", self.state.address)
+        Self { state, server: port.serve(clock, move |request| answering.page(request)) }
     }
 
     /// Its Simple API.
@@ -140,7 +100,7 @@ impl FakePypi {
 
     /// Begins a release; [`Publication::wheel`] and [`Publication::sdist`] put files on the page.
     pub(crate) fn publish(&self, project: &str, version: &str) -> Publication<'_> {
-        Publication::new(self, project, version, self.state.clock.true_time())
+        Publication::new(self, project, version, self.clock().true_time())
     }
 
     /// Takes a file off its page; its URL answers 404.
@@ -188,43 +148,6 @@ impl FakePypi {
         self.memory().projects.entry(normalised(name)).or_default().tracks = vec![url.to_owned()];
     }
 
-    /// From now on this happens to every request whose path contains the text.
-    pub(crate) fn fault(&self, path_contains: &str, fault: Fault) {
-        self.memory().faults.push((path_contains.to_owned(), fault));
-    }
-
-    /// Answers to requests whose path contains the text wait until the gate is opened.
-    pub(crate) fn hold_back(&self, path_contains: &str) -> Gate {
-        let gate = Gate::closed();
-        self.fault(path_contains, Fault::HeldBack(gate.clone()));
-        gate
-    }
-
-    /// Nothing goes wrong any more.
-    pub(crate) fn heal(&self) {
-        self.memory().faults.clear();
-    }
-
-    /// Everything it was asked, in order.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.memory().asked.clone()
-    }
-
-    /// Everything it was asked about paths that contain the text: `GET /simple/demo/`.
-    pub(crate) fn asked_for(&self, path_contains: &str) -> Vec<String> {
-        let memory = self.memory();
-        let about = memory.asked.iter().filter(|asked| asked.path.contains(path_contains));
-        about.map(|asked| format!("{} {}", asked.method, asked.path)).collect()
-    }
-
-    /// Waits until somebody has asked for a path that contains the text.
-    pub(crate) async fn until_asked_for(&self, path_contains: &str) {
-        let mut count = self.state.asked.subscribe();
-        while self.asked_for(path_contains).is_empty() {
-            count.changed().await.expect("the index is alive");
-        }
-    }
-
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.state.memory()
     }
@@ -248,9 +171,11 @@ impl FakePypi {
     }
 }
 
-impl Drop for FakePypi {
-    fn drop(&mut self) {
-        self.accepting.abort();
+impl std::ops::Deref for FakePypi {
+    type Target = Loopback;
+
+    fn deref(&self) -> &Loopback {
+        &self.server
     }
 }
 

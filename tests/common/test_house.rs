@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Method;
 use lazaret::config::{Config, PrivateIndex};
+use lazaret::corpus::{Corpora, Corpus};
 use lazaret::domain::{Project, ProjectName, Timestamp};
 use lazaret::house::House;
 use lazaret::policy::Policy;
@@ -229,7 +230,7 @@ impl TestHouse {
 
     /// The admin decides about an upload's id, `pypi:NAME==VERSION` or a file's name.
     pub(crate) async fn decide(&self, verb: &str, target: &str) -> Answer {
-        let target = target.replace('=', "%3D").replace(':', "%3A");
+        let target = target.replace('=', "%3D").replace(':', "%3A").replace('/', "%2F");
         let body = json!({"reason": format!("{verb} in a test")});
         self.api(Method::POST, &format!("/uploads/{target}/{verb}"), Some(body)).await
     }
@@ -280,7 +281,10 @@ impl TestHouse {
 
     /// Puts another policy into force.
     pub(crate) fn set_policy(&self, text: &str) {
-        self.house.quarantine().set_policy(Policy::parse(text, "test").expect("a policy"));
+        let policy = Policy::parse(text, "test").expect("a policy");
+        let corpora =
+            Corpora::each(|ecosystem| Corpus::with_internal(ecosystem, &policy.namespaces.imitable(ecosystem)));
+        self.house.quarantine().set_policy(policy, corpora);
     }
 
     /// The hold of a project's files is looked at now.

@@ -126,7 +126,7 @@ fn record(entries: &[(String, Vec<u8>)], info: &str) -> String {
 }
 
 /// Bytes without a pattern, the same every time.
-fn noise(length: usize) -> Vec<u8> {
+pub(super) fn noise(length: usize) -> Vec<u8> {
     let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut step = || {
         state ^= state << 13;
