@@ -116,7 +116,15 @@ async fn the_greeting_says_where_the_index_came_from() {
     let program = Program::with(ANY_PORTS, "").await;
     let greeting = program.greeting();
     assert!(greeting.contains("pip's"), "{greeting}");
-    for client in ["pip config set", "UV_DEFAULT_INDEX", "poetry source add"] {
+    for client in [
+        "pip config set",
+        "UV_DEFAULT_INDEX",
+        "poetry source add",
+        "PERL_CPANM_OPT",
+        "pushy_https 0",
+        "cpm install",
+        "PERL_CARTON_MIRROR",
+    ] {
         assert!(greeting.contains(client), "{greeting}");
     }
     let checked = program.run(&["check-config"]).await;

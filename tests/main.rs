@@ -3,7 +3,7 @@
     clippy::disallowed_methods,
     reason = "tests start programs and read the environment to keep it away from them"
 )]
-#![expect(clippy::format_push_string, reason = "a test's text need not be put together fast")]
+#![expect(clippy::format_push_string, clippy::format_collect, reason = "a test's text need not be put together fast")]
 
 // cfg(test) tells clippy that the helpers in here are tests too.
 #[cfg(test)]
@@ -22,3 +22,5 @@ mod live;
 mod openapi;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod teapot_doubles;

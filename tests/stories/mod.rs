@@ -1,5 +1,10 @@
 //! One story per rule of the gate, one per promise, and what the project said that it would show.
 
+mod cpan;
+mod cpan_faults;
+mod cpan_names;
+mod cpan_proxy;
+mod cpan_review;
 mod missing_data;
 mod names_and_indexes;
 mod operations;
@@ -7,3 +12,6 @@ mod promises;
 mod releasing;
 mod serving_bytes;
 mod shown;
+mod teapot;
+mod teapot_answers;
+mod teapot_trust;
