@@ -7,67 +7,20 @@ use serde_json::json;
 
 use super::refresh::Freshness;
 use super::release::released;
+pub use super::target::Target;
 use super::view::View;
 use super::{Quarantine, QuarantineError};
 use crate::domain::{
     Actor, Decision, EventDraft, EventKind, FileName, Outcome, Pin, Project, Role, RuleKind, Scope, Severity,
-    StandingRule, State, Timestamp, Upload, UploadId, Version,
+    StandingRule, State, Timestamp, Upload, Version,
 };
 use crate::policy;
-use crate::registry::cpan::author_path::AuthorPath;
 use crate::store::{Change, StoreError};
 
 /// How long an approval may wait for the exact pins of a version to be read.
 const PINS_WAIT: Duration = Duration::from_secs(5);
 /// The longest reason that is kept.
 const LONGEST_REASON: usize = 2_000;
-
-/// What a decision is about, as people write it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// An upload's id.
-    Upload(UploadId),
-    /// `pypi:boto3==1.44.5`.
-    Version(Project, Version),
-    /// `pypi:boto3`.
-    Project(Project),
-    /// A file's name.
-    File(FileName),
-}
-
-impl std::str::FromStr for Target {
-    type Err = QuarantineError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = |error: &dyn std::fmt::Display| QuarantineError::BadRequest(error.to_string());
-        if let Ok(id) = text.parse() {
-            return Ok(Self::Upload(id));
-        }
-        let parts = match text.split_once("==") {
-            Some(parts) => Some(parts),
-            // How CPAN's clients write it.
-            None if text.starts_with("cpan:") => text.split_once('@'),
-            None => None,
-        };
-        if let Some((project, version)) = parts {
-            let project: Project = project.trim().parse().map_err(|error| bad(&error))?;
-            let version = Version::parse(project.ecosystem, version.trim()).map_err(|error| bad(&error))?;
-            return Ok(Self::Version(project, version));
-        }
-        if text.contains(':') {
-            return text.parse().map(Self::Project).map_err(|error| bad(&error));
-        }
-        // As a mirror has it, or as its clients name it.
-        let path = AuthorPath::parse(text);
-        let name = path.as_ref().map_or(text, AuthorPath::short);
-        FileName::in_folders(name).map(Self::File).map_err(|_| {
-            QuarantineError::BadRequest(format!(
-                "{:?} names no upload: give an upload's id, pypi:NAME==VERSION, cpan:NAME@VERSION or a file name",
-                text.chars().take(80).collect::<String>()
-            ))
-        })
-    }
-}
 
 /// What somebody wants to be decided.
 #[derive(Debug, Clone)]

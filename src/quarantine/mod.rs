@@ -39,6 +39,7 @@ pub mod root;
 mod rows;
 mod settle;
 mod shelves;
+pub mod target;
 pub mod teapot;
 pub mod timekeeper;
 pub mod version_hold;
