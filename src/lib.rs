@@ -9,6 +9,7 @@ pub mod domain;
 pub mod house;
 pub mod http;
 pub mod jobs;
+pub mod lockfile;
 pub mod marker;
 pub mod policy;
 pub mod quarantine;
