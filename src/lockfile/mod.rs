@@ -2,7 +2,7 @@
 //!
 //! Bytes in, values out: no file is opened here, no include followed, nothing evaluated. What cannot be understood becomes a
 //! [`Remark`] with its line, because what nobody mentions would pass for checked; what makes the whole file doubtful is an
-//! error.
+//! error. [`remedy`](mod@remedy) is the way back: from what is known of the pins to lines that move them.
 
 mod address;
 mod error;
@@ -10,6 +10,7 @@ mod kind;
 mod poetry;
 mod pylock;
 mod reading;
+pub mod remedy;
 pub mod requirement;
 mod requirements_file;
 mod snapshot;
