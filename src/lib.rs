@@ -1,6 +1,7 @@
 //! lazaret: a quarantining package registry proxy. The map of the house is in `ARCHITECTURE.md`.
 
 pub mod archive;
+pub mod attest;
 pub mod blob;
 pub mod cli;
 pub mod config;
