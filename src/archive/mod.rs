@@ -21,6 +21,7 @@ mod tree;
 mod walk;
 mod zip;
 mod zip_directory;
+mod zip_files;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,7 @@ pub use self::objection::Objection;
 pub use self::perl::{PerlFacts, RunsAt, ScriptFact, ScriptFactKind, ShippedPackage};
 pub use self::tcl_facts::{LoadTimeFact, LoadTimeKind, TclFacts};
 pub use self::walk::{ArchiveError, Entry, EntryKind, Walk, walk};
+pub use self::zip_files::{FilesError, for_each_file};
 use crate::domain::FileName;
 
 /// How a file packs its entries, by its name: clients choose their reader by the name too.

@@ -20,21 +20,22 @@ const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const LOCAL_LENGTH: usize = 30;
 const DESCRIPTOR: [u8; 4] = *b"PK\x07\x08";
 
-const ENCRYPTED: u16 = 1 << 0 | 1 << 6 | 1 << 13;
+pub(super) const ENCRYPTED: u16 = 1 << 0 | 1 << 6 | 1 << 13;
 const HAS_DESCRIPTOR: u16 = 1 << 3;
 const PATCHED: u16 = 1 << 5;
 const NAME_IS_UTF8: u16 = 1 << 11;
 
-const STORED: u16 = 0;
-const DEFLATED: u16 = 8;
+pub(super) const STORED: u16 = 0;
+pub(super) const DEFLATED: u16 = 8;
 
 /// Walks through a zip archive.
 pub(super) fn survey<R: Read + Seek>(source: &mut Source<'_, R>, survey: &mut Survey<'_>) -> Result<(), Halt> {
-    let directory = zip_directory::find(source, survey)?;
+    let directory = zip_directory::find(source, &survey.meter)?;
     if directory.trailing > 0 {
         survey.object(Objection::TrailingData { bytes: directory.trailing });
     }
-    let mut records = zip_directory::read(directory, source, survey)?;
+    let meter = survey.meter.clone();
+    let mut records = zip_directory::read(directory, source, &meter, |objection| survey.object(objection))?;
     // Bytes of one entry are looked at once: overlaps are found before anything is unpacked twice.
     records.sort_by_key(|record| record.offset);
     let first = records.first().map_or(directory.start, |record| record.offset);
@@ -224,7 +225,7 @@ fn compare_with_record(listed: &[Met], survey: &mut Survey<'_>) {
 
 /// The header right before an entry's bytes.
 #[derive(Debug)]
-struct LocalHeader {
+pub(super) struct LocalHeader {
     name: Vec<u8>,
     flags: u16,
     method: u16,
@@ -234,7 +235,7 @@ struct LocalHeader {
 }
 
 impl LocalHeader {
-    fn read(reader: &mut impl Read) -> io::Result<Self> {
+    pub(super) fn read(reader: &mut impl Read) -> io::Result<Self> {
         let mut header = [0; LOCAL_LENGTH];
         reader.read_exact(&mut header)?;
         let damaged = || io::Error::new(io::ErrorKind::InvalidData, "there is no local header where it should be");
@@ -280,18 +281,18 @@ impl LocalHeader {
 }
 
 /// A buffered view of the file that knows its position, so that small steps forward keep the buffer.
-struct Window<'s, 'a, R> {
+pub(super) struct Window<'s, 'a, R> {
     inner: BufReader<&'s mut Source<'a, R>>,
-    position: u64,
+    pub(super) position: u64,
 }
 
 impl<'s, 'a, R: Read + Seek> Window<'s, 'a, R> {
-    fn new(source: &'s mut Source<'a, R>) -> Result<Self, Halt> {
+    pub(super) fn new(source: &'s mut Source<'a, R>) -> Result<Self, Halt> {
         let position = source.stream_position().map_err(|error| Halt::Failed(super::ArchiveError::Read(error)))?;
         Ok(Self { inner: BufReader::with_capacity(64 << 10, source), position })
     }
 
-    fn go_to(&mut self, position: u64) -> io::Result<()> {
+    pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
         let step = i128::from(position) - i128::from(self.position);
         let step = i64::try_from(step).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         self.inner.seek_relative(step)?;
@@ -299,7 +300,7 @@ impl<'s, 'a, R: Read + Seek> Window<'s, 'a, R> {
         Ok(())
     }
 
-    fn take(&mut self, bytes: u64) -> io::Take<&mut Self> {
+    pub(super) fn take(&mut self, bytes: u64) -> io::Take<&mut Self> {
         Read::take(self, bytes)
     }
 }

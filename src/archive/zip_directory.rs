@@ -6,8 +6,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::meter::{Halt, Source};
-use super::survey::Survey;
+use super::meter::{Halt, Meter, Source};
 use super::{Objection, names};
 
 const END: [u8; 4] = *b"PK\x05\x06";
@@ -88,8 +87,8 @@ fn cut_short() -> Objection {
 }
 
 /// Finds the directory from the end of the file, as all readers do.
-pub(super) fn find<R: Read + Seek>(source: &mut Source<'_, R>, survey: &Survey<'_>) -> Result<Directory, Halt> {
-    let explain = |error| survey.meter.explain(error, |_| cut_short());
+pub(super) fn find<R: Read + Seek>(source: &mut Source<'_, R>, meter: &Meter<'_>) -> Result<Directory, Halt> {
+    let explain = |error| meter.explain(error, |_| cut_short());
     let (tail, tail_start) = read_tail(source).map_err(explain)?;
     let no_zip = || Objection::NotAnArchive { expected: "zip".into() };
     let at = last_end_record(&tail).ok_or_else(no_zip)?;
@@ -190,30 +189,31 @@ pub(super) fn ends_like_zip<R: Read + Seek>(source: &mut R) -> io::Result<bool> 
     Ok(fits || at.checked_sub(20).is_some_and(|from| tail[from..].starts_with(&LOCATOR)))
 }
 
-/// Reads all records.
+/// Reads all records; what speaks against one of them goes to `object`.
 pub(super) fn read<R: Read + Seek>(
     directory: Directory,
     source: &mut Source<'_, R>,
-    survey: &mut Survey<'_>,
+    meter: &Meter<'_>,
+    mut object: impl FnMut(Objection),
 ) -> Result<Vec<Record>, Halt> {
-    let limits = survey.limits();
+    let limits = meter.limits;
     if directory.records > limits.entries {
         return Err(Objection::TooManyEntries { limit: limits.entries }.into());
     }
     if directory.length > limits.directory_bytes {
         return Err(Objection::TooLarge { what: "the zip directory".into(), limit: limits.directory_bytes }.into());
     }
-    let explain = |error| survey.meter.explain(error, |_| cut_short());
+    let explain = |error| meter.explain(error, |_| cut_short());
     source.seek(SeekFrom::Start(directory.start)).map_err(explain)?;
     let mut bytes = Vec::new();
     source.take(directory.length).read_to_end(&mut bytes).map_err(explain)?;
     let mut fields = Fields(&bytes);
     let mut records = Vec::new();
     for _ in 0..directory.records {
-        survey.meter.check_time()?;
+        meter.check_time()?;
         let (record, objection) = read_record(&mut fields, directory.shift).ok_or_else(cut_short)?;
         if let Some(objection) = objection {
-            survey.object(objection);
+            object(objection);
         }
         records.push(record);
     }

@@ -3,6 +3,7 @@
 mod cpan;
 mod tar;
 mod zip;
+mod zip_files;
 
 use std::cell::Cell;
 use std::io::{Cursor, Read, Seek, SeekFrom};

@@ -20,17 +20,17 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
 pub(super) struct Piece {
     name: Vec<u8>,
     local_name: Vec<u8>,
-    flags: u16,
+    pub(super) flags: u16,
     method: u16,
-    crc: u32,
-    packed: Vec<u8>,
-    size: u32,
+    pub(super) crc: u32,
+    pub(super) packed: Vec<u8>,
+    pub(super) size: u32,
     local_size: u32,
     attributes: u32,
     extra: Vec<u8>,
     /// Bytes behind the entry: a descriptor or something hidden.
     behind: Vec<u8>,
-    offset: Option<u32>,
+    pub(super) offset: Option<u32>,
     listed: bool,
 }
 
@@ -56,7 +56,7 @@ impl Piece {
         }
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
