@@ -1,5 +1,6 @@
 //! lazaret: a quarantining package registry proxy. The map of the house is in `ARCHITECTURE.md`.
 
+pub mod advisory;
 pub mod archive;
 pub mod attest;
 pub mod blob;
