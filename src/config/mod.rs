@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, one struct a section, environment variables over it, and where each value came from.
 
+mod advisories;
 mod cpan;
 pub mod discover;
 mod environment;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use advisories::{AdvisorySettings, AdvisorySource};
 pub use cpan::{Cpan, DarkPan};
 pub use discover::{DiscoverError, Discovered};
 pub use error::{ConfigError, Mistake};
@@ -62,6 +64,8 @@ pub struct Config {
     pub cpan: Cpan,
     /// teapot packages.
     pub teapot: Teapot,
+    /// Known malware and vulnerabilities.
+    pub advisories: AdvisorySettings,
     /// Which policy decides.
     pub policy: PolicySettings,
     /// What one client may ask for.

@@ -115,6 +115,9 @@ fn the_promised_keys_are_understood() {
         upstream = "http://teapot.example.test/"
         poll = "2m"
         baseline = "trust"
+        [advisories]
+        source = "osv"
+        refresh = "30m"
         [policy]
         file = "policies/default.toml"
         [limits]
@@ -124,6 +127,7 @@ fn the_promised_keys_are_understood() {
     assert_eq!(config.pypi.private[0].hold, std::time::Duration::ZERO);
     assert_eq!(config.store.max_bytes.as_u64(), 200 << 20);
     assert_eq!(config.tls.certificate, None);
+    assert_eq!(config.advisories.source, Some(AdvisorySource::Path("osv".into())));
     assert!(config.listen.trusted_proxies[0].contains("10.1.2.3".parse().unwrap()));
     assert!(matches!(sources["pypi.private[0].index"], Source::File { line: 24, .. }));
     assert_eq!(sources["pypi.private[0].volatile"], Source::Default);
@@ -132,7 +136,7 @@ fn the_promised_keys_are_understood() {
 #[test]
 fn a_misspelt_key_is_found_with_its_line() {
     assert_snapshot!(complaint("[pypi]\n\nupstraem = \"http://index.example.test/\"\n"), @"lazaret.toml:3: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, file_hosts, baseline, refresh, reread, private");
-    assert_snapshot!(complaint("[listen]\n[nonsense]\nkey = 1\n"), @"lazaret.toml:2: nonsense: there is no such setting; known here: listen, tls, store, upstream, pypi, cpan, teapot, policy, limits");
+    assert_snapshot!(complaint("[listen]\n[nonsense]\nkey = 1\n"), @"lazaret.toml:2: nonsense: there is no such setting; known here: listen, tls, store, upstream, pypi, cpan, teapot, advisories, policy, limits");
     assert_snapshot!(complaint("[[pypi.private]]\nname = \"a\"\nindex = \"http://a.example.test/\"\n[[pypi.private]]\nname = \"b\"\n"), @"lazaret.toml:4: pypi.private[1]: index is missing; add it here");
 }
 
@@ -154,6 +158,9 @@ fn a_value_that_cannot_be_used_says_what_to_write() {
         "[pypi]\npassword = \"hunter2\"",
         "[pypi]\npassword = { file = \"\" }",
         "[pypi]\npassword = { path = \"x\" }",
+        "[advisories]\nsource = 3",
+        "[advisories]\nsource = \"ftp://advisories.example.test/all.zip\"",
+        "[advisories]\nsource = \"https://me:hunter2@advisories.example.test/all.zip\"",
         "[limits]\ncold_misses_per_minute = -5",
         "pypi = 3",
         "[pypi\nupstream = 3",
@@ -176,6 +183,9 @@ fn a_value_that_cannot_be_used_says_what_to_write() {
     lazaret.toml:2: pypi.password: a secret is not written into this file; put it into a file of its own, readable by lazaret only, and write { file = "path" } here, or set the environment variable
     lazaret.toml:2: pypi.password: write { file = "path" }
     lazaret.toml:2: pypi.password: write { file = "path" }
+    lazaret.toml:2: advisories.source: write a whole URL in quotes, like "https://advisories.example.test/PyPI/all.zip", or the path of a folder or a file
+    lazaret.toml:2: advisories.source: this is not an address on the web; write a whole URL in quotes, like "https://advisories.example.test/PyPI/all.zip", or the path of a folder or a file
+    lazaret.toml:2: advisories.source: credentials do not belong into a URL; fetch the file yourself and write its path here
     lazaret.toml:2: limits.cold_misses_per_minute: write a whole number, 0 or more
     lazaret.toml:1: pypi: write a table here: a [section] with a line for each key
     lazaret.toml:1: this is not TOML: unclosed table, expected `]`
@@ -202,6 +212,9 @@ fn settings_that_do_not_go_together_are_all_named_at_once() {
         [[pypi.private]]
         name = "corp"
         index = "http://127.0.0.1:8080/pypi/simple/"
+        [advisories]
+        source = "http://127.0.0.1:8080/all.zip"
+        refresh = "0s"
     "#;
     assert_snapshot!(complaint(text), @r#"
     lazaret.toml:4: listen.admin: packages and admin would both listen on port 8080; each needs its own
@@ -212,7 +225,19 @@ fn settings_that_do_not_go_together_are_all_named_at_once() {
     lazaret.toml:14: pypi.private[0].names: "*": a project name may not be empty; write names like "acme" or "acme-*"
     lazaret.toml:16: pypi.private[1].name: there are two private indexes called "corp"; give each its own name
     lazaret.toml:17: pypi.private[1].index: this is lazaret's own address; write the address of the index behind it
+    lazaret.toml:19: advisories.source: this is lazaret's own address; write where the records are published
+    lazaret.toml:20: advisories.refresh: this would ask the upstream without a pause; write at least "1s"
     "#);
+}
+
+#[test]
+fn advisories_come_from_a_path_an_address_or_nowhere() {
+    let source =
+        |text: &str| load_text(&format!("[advisories]\nsource = {text:?}"), &[]).unwrap().config.advisories.source;
+    let address = "https://advisories.example.test/PyPI/all.zip";
+    assert_eq!(source(address), Some(AdvisorySource::Url(address.parse().unwrap())), "without a slash at the end");
+    assert_eq!(source("records/all.zip"), Some(AdvisorySource::Path("records/all.zip".into())));
+    assert_eq!(source(" "), None);
 }
 
 #[test]

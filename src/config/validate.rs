@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{Config, Mistake, Secret, Source};
+use super::{AdvisorySource, Config, Mistake, Secret, Source};
 use crate::domain::{Ecosystem, NamePattern};
 
 /// Everything that is wrong, from the top of the file to its end.
@@ -17,6 +17,7 @@ pub(super) fn mistakes(config: &Config, sources: &BTreeMap<String, Source>) -> V
     check.public_index(config);
     check.private_indexes(config);
     check.dark_pans(config);
+    check.advisories(config);
     check.times_and_limits(config);
     check.mistakes.sort_by_key(|mistake| match mistake.source {
         Source::File { line, .. } => line,
@@ -112,10 +113,22 @@ impl Check<'_> {
         }
     }
 
+    fn advisories(&mut self, config: &Config) {
+        if let Some(AdvisorySource::Url(url)) = &config.advisories.source
+            && config.listen.is_own(url)
+        {
+            self.wrong("advisories.source", "this is lazaret's own address; write where the records are published");
+        }
+    }
+
     fn times_and_limits(&mut self, config: &Config) {
         let shortest = Duration::from_secs(1);
-        let times =
-            [("pypi.reread", config.pypi.reread), ("cpan.poll", config.cpan.poll), ("teapot.poll", config.teapot.poll)];
+        let times = [
+            ("pypi.reread", config.pypi.reread),
+            ("cpan.poll", config.cpan.poll),
+            ("teapot.poll", config.teapot.poll),
+            ("advisories.refresh", config.advisories.refresh),
+        ];
         for (key, time) in times {
             if time < shortest {
                 self.wrong(key, "this would ask the upstream without a pause; write at least \"1s\"");

@@ -9,12 +9,17 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::Secret;
+use super::{AdvisorySource, Secret};
 
 const DURATION: &str = "write a duration in quotes, like \"90s\", \"10m\", \"72h\" or \"7d\"";
 const SIZE: &str = "write a size in quotes, like \"200MiB\" or \"50GiB\"";
 const ADDRESS: &str = "write an IP address and a port in quotes, like \"127.0.0.1:8080\" or \"[::1]:8080\"";
+const FEED: &str = "write a whole URL in quotes, like \"https://advisories.example.test/PyPI/all.zip\", or the path of a \
+                    folder or a file";
+const FEED_SIGN_IN: &str = "credentials do not belong into a URL; fetch the file yourself and write its path here";
 const URL: &str = "write a whole URL in quotes, like \"https://packages.example.test/simple/\"";
+const INDEX_SIGN_IN: &str = "credentials do not belong into a URL; write the user into `username` and the password into \
+                             `password = { file = \"path\" }`, both beside this key";
 
 /// A text; anything else is answered with the hint.
 fn text<'de, D: Deserializer<'de>>(deserializer: D, hint: &str) -> Result<String, D::Error> {
@@ -53,6 +58,20 @@ pub(super) fn optional_base_url<'de, D: Deserializer<'de>>(deserializer: D) -> R
     if text.is_empty() { Ok(None) } else { parse_base_url(&text).map(Some).map_err(D::Error::custom) }
 }
 
+/// A folder, a file, or the address of a file; or nothing.
+pub(super) fn optional_advisory_source<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<AdvisorySource>, D::Error> {
+    let text = text(deserializer, FEED)?;
+    if text.is_empty() {
+        Ok(None)
+    } else if text.contains("://") {
+        parse_url(&text, FEED, FEED_SIGN_IN).map(|url| Some(AdvisorySource::Url(url))).map_err(D::Error::custom)
+    } else {
+        Ok(Some(AdvisorySource::Path(PathBuf::from(text))))
+    }
+}
+
 /// A file, or nothing.
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -65,22 +84,27 @@ pub(super) fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Res
     Ok((!secret.expose().is_empty()).then_some(secret))
 }
 
-/// Reads the address of an index. What cannot be read is not repeated: there may be a password in it.
+/// Reads the address of an index.
 fn parse_base_url(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|_| format!("this is not a URL; {URL}"))?;
+    let mut url = parse_url(text, URL, INDEX_SIGN_IN)?;
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+/// Reads an address; `sign_in` says where credentials belong instead. What cannot be read is not repeated: there may be a
+/// password in it.
+fn parse_url(text: &str, hint: &str, sign_in: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| format!("this is not a URL; {hint}"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("this is not an address on the web; {URL}"));
+        return Err(format!("this is not an address on the web; {hint}"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("credentials do not belong into a URL; write the user into `username` and the password into \
-                    `password = { file = \"path\" }`, both beside this key"
-            .to_owned());
+        return Err(sign_in.to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("this address may not have a part after ? or #".to_owned());
-    }
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
     }
     Ok(url)
 }

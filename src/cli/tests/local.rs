@@ -138,6 +138,8 @@ async fn check_config_shows_every_value_with_its_source() {
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     assert_snapshot!(said.out, @r#"
     # lazaret.toml
+    advisories.refresh                 = "1h"                                 # default
+    advisories.source                  = (not set)                            # default
     cpan.forward_proxy                 = false                                # default
     cpan.keys                          = []                                   # default
     cpan.poll                          = "2m"                                 # default
