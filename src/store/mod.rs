@@ -151,6 +151,16 @@ pub trait Dossiers: Send + Sync + fmt::Debug {
     async fn fetch(&self, digest: &Sha256) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
+/// What was learned of something over time and cannot be asked again: who owned a project last month, which projects an account
+/// has. One row a subject, replaced as a whole; its form is the business of whoever writes it.
+#[async_trait]
+pub trait Snapshots: Send + Sync + fmt::Debug {
+    /// The bytes kept of this subject.
+    async fn snapshot(&self, subject: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Keeps these bytes in the place of those before; durable within half a second.
+    async fn keep_snapshot(&self, subject: &str, bytes: Vec<u8>) -> Result<(), StoreError>;
+}
+
 /// Standing rules.
 #[async_trait]
 pub trait Rules: Send + Sync + fmt::Debug {
@@ -261,11 +271,11 @@ pub trait Downloads: Send + Sync + fmt::Debug {
 
 /// The whole store, as the house hands it around.
 pub trait Store:
-    Changes + Listings + Uploads + Ledger + Dossiers + Rules + Tokens + Jobs + Instance + Downloads
+    Changes + Listings + Uploads + Ledger + Dossiers + Snapshots + Rules + Tokens + Jobs + Instance + Downloads
 {
 }
 
 impl<T> Store for T where
-    T: Changes + Listings + Uploads + Ledger + Dossiers + Rules + Tokens + Jobs + Instance + Downloads
+    T: Changes + Listings + Uploads + Ledger + Dossiers + Snapshots + Rules + Tokens + Jobs + Instance + Downloads
 {
 }

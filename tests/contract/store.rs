@@ -44,6 +44,7 @@ macro_rules! contract {
             the_highest_time_never_falls,
             private_names_are_remembered,
             evidence_is_kept_under_its_digest,
+            a_snapshot_takes_the_place_of_the_one_before,
             a_row_of_a_newer_version_is_refused,
         );
     };
@@ -637,6 +638,20 @@ async fn evidence_is_kept_under_its_digest(place: &dyn Place) {
         assert_eq!(store.fetch(&digest).await.unwrap(), Some(bytes));
     }
     assert_eq!(store.fetch(&Sha256::of(b"nothing")).await.unwrap(), None);
+}
+
+async fn a_snapshot_takes_the_place_of_the_one_before(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    assert_eq!(store.snapshot("pypi:six").await.unwrap(), None);
+    let large = "ada owns it. ".repeat(20_000).into_bytes();
+    store.keep_snapshot("pypi:six", large.clone()).await.unwrap();
+    store.keep_snapshot("pypi:sixer", b"rob owns it".to_vec()).await.unwrap();
+    assert_eq!(store.snapshot("pypi:six").await.unwrap(), Some(large));
+    store.keep_snapshot("pypi:six", b"eve owns it".to_vec()).await.unwrap();
+    drop(store);
+    let store = place.open().await.unwrap();
+    assert_eq!(store.snapshot("pypi:six").await.unwrap().as_deref(), Some(&b"eve owns it"[..]));
+    assert_eq!(store.snapshot("pypi:sixer").await.unwrap().as_deref(), Some(&b"rob owns it"[..]));
 }
 
 async fn a_row_of_a_newer_version_is_refused(place: &dyn Place) {

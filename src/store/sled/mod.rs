@@ -14,6 +14,7 @@ mod listings;
 mod open;
 mod rules;
 mod shelves;
+mod snapshots;
 mod tokens;
 mod uploads;
 

@@ -56,13 +56,15 @@ pub(super) enum Shelf {
     Downloads,
     /// Digest → bytes.
     Dossiers,
+    /// Subject → what was learned of it.
+    Snapshots,
     /// Number of a large row, place → piece.
     Pieces,
 }
 
 impl Shelf {
     /// All of them, in the order of their declaration.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Facts,
         Self::Listings,
         Self::Reads,
@@ -83,6 +85,7 @@ impl Shelf {
         Self::PrivateNames,
         Self::Downloads,
         Self::Dossiers,
+        Self::Snapshots,
         Self::Pieces,
     ];
 
@@ -108,6 +111,7 @@ impl Shelf {
             Self::PrivateNames => "private-names",
             Self::Downloads => "downloads",
             Self::Dossiers => "dossiers",
+            Self::Snapshots => "snapshots",
             Self::Pieces => "pieces",
         }
     }
