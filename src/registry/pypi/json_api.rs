@@ -17,6 +17,9 @@ use super::value::{List, Value};
 /// Largest document that is read; litellm's has 2.6 MB.
 pub const LARGEST_DOCUMENT: usize = 64 * 1024 * 1024;
 
+/// Weaknesses kept of a version, and names and fixed versions of each.
+const MOST_WEAKNESSES: usize = 100;
+
 /// Characters kept of a fact.
 const LONGEST_TEXT: usize = 2_000;
 
@@ -48,6 +51,20 @@ pub struct OwnerRole {
     pub user: String,
 }
 
+/// A known weakness of the version that the document is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Vulnerability {
+    /// `PYSEC-...` or `GHSA-...`.
+    pub id: String,
+    /// Its other names.
+    pub aliases: Vec<String>,
+    /// One line, perhaps empty.
+    pub summary: String,
+    /// The versions that mend it.
+    pub fixed_in: Vec<Version>,
+}
+
 /// What a document says that pages do not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -62,10 +79,37 @@ pub struct ProjectFacts {
     pub home_page: Option<String>,
     /// Label and address.
     pub project_urls: Vec<(String, String)>,
+    /// `Author`.
+    pub author: Option<String>,
+    /// `Author-email`.
+    pub author_email: Option<String>,
+    /// `Maintainer`.
+    pub maintainer: Option<String>,
+    /// `Maintainer-email`.
+    pub maintainer_email: Option<String>,
     /// The organisation that owns the project.
     pub organization: Option<String>,
     /// `None`: unknown. An organisation's projects can show an empty list, which is unknown too, not "nobody".
     pub roles: Option<Vec<OwnerRole>>,
+    /// What is known to be wrong with that version; withdrawn warnings are left out.
+    pub vulnerabilities: Vec<Vulnerability>,
+}
+
+impl ProjectFacts {
+    /// What the version's METADATA would say, as far as the document tells.
+    pub fn metadata(&self) -> Metadata {
+        Metadata {
+            requires_dist: self.requires_dist.clone(),
+            summary: self.summary.clone(),
+            author: self.author.clone(),
+            author_email: self.author_email.clone(),
+            maintainer: self.maintainer.clone(),
+            maintainer_email: self.maintainer_email.clone(),
+            home_page: self.home_page.clone(),
+            project_urls: self.project_urls.clone(),
+            ..Metadata::default()
+        }
+    }
 }
 
 /// Opens and rewrites a document; see [`ProjectDocument::rewrite`].
@@ -115,6 +159,10 @@ impl<'a> ProjectDocument<'a> {
             Some(raw) => serde_json::from_str::<Option<Ownership<'_>>>(raw.get())?.unwrap_or_default(),
             None => Ownership::default(),
         };
+        let vulnerabilities = match self.members.get("vulnerabilities") {
+            Some(raw) => serde_json::from_str::<List<Weakness<'_>>>(raw.get())?.0,
+            None => Vec::new(),
+        };
         let roles: Vec<OwnerRole> = ownership.roles.0.into_iter().filter_map(Role::read).collect();
         Ok(ProjectFacts {
             version: info.version(),
@@ -127,6 +175,11 @@ impl<'a> ProjectDocument<'a> {
                 .iter()
                 .map(|(label, address)| (short(label), short(address)))
                 .collect(),
+            author: text(info.author),
+            author_email: text(info.author_email),
+            maintainer: text(info.maintainer),
+            maintainer_email: text(info.maintainer_email),
+            vulnerabilities: vulnerabilities.into_iter().take(MOST_WEAKNESSES).filter_map(Weakness::read).collect(),
             organization: text(ownership.organization),
             roles: (!roles.is_empty()).then_some(roles),
         })
@@ -158,6 +211,14 @@ struct Info<'a> {
     home_page: Value<'a>,
     #[serde(borrow, default)]
     project_urls: Value<'a>,
+    #[serde(borrow, default)]
+    author: Value<'a>,
+    #[serde(borrow, default)]
+    author_email: Value<'a>,
+    #[serde(borrow, default)]
+    maintainer: Value<'a>,
+    #[serde(borrow, default)]
+    maintainer_email: Value<'a>,
 }
 
 impl Info<'_> {
@@ -185,6 +246,38 @@ struct Role<'a> {
 impl Role<'_> {
     fn read(self) -> Option<OwnerRole> {
         Some(OwnerRole { role: text(self.role)?, user: text(self.user)? })
+    }
+}
+
+#[derive(Deserialize)]
+struct Weakness<'a> {
+    #[serde(borrow, default)]
+    id: Value<'a>,
+    #[serde(borrow, default)]
+    aliases: Value<'a>,
+    #[serde(borrow, default)]
+    summary: Value<'a>,
+    #[serde(borrow, default)]
+    fixed_in: Value<'a>,
+    #[serde(borrow, default)]
+    withdrawn: Value<'a>,
+}
+
+impl Weakness<'_> {
+    fn read(self) -> Option<Vulnerability> {
+        if self.withdrawn != Value::Nothing {
+            return None;
+        }
+        let id = text(self.id)?;
+        let aliases = self.aliases.list().iter().take(MOST_WEAKNESSES).map(|alias| short(alias)).collect();
+        let fixed_in = self.fixed_in.list();
+        let fixed_in = fixed_in.iter().take(MOST_WEAKNESSES).filter_map(|raw| Version::pypi(raw).ok());
+        Some(Vulnerability {
+            id,
+            aliases,
+            summary: text(self.summary).unwrap_or_default(),
+            fixed_in: fixed_in.collect(),
+        })
     }
 }
 

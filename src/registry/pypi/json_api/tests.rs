@@ -108,6 +108,10 @@ fn facts_know_what_is_unknown() {
           "https://code.example.test/sample"
         ]
       ],
+      "author": null,
+      "author_email": null,
+      "maintainer": null,
+      "maintainer_email": null,
       "organization": null,
       "roles": [
         {
@@ -117,6 +121,16 @@ fn facts_know_what_is_unknown() {
         {
           "role": "Maintainer",
           "user": "rob"
+        }
+      ],
+      "vulnerabilities": [
+        {
+          "id": "EXAMPLE-1",
+          "aliases": [],
+          "summary": "",
+          "fixed_in": [
+            "2.0"
+          ]
         }
       ]
     }
