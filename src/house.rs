@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::attest::TrustRoot;
 use crate::blob::{ObjectBlobs, StagingArea};
 use crate::config::{Baseline, Config, PrivateIndex};
 use crate::corpus::{Corpora, NameSources};
@@ -20,7 +21,8 @@ use crate::marker::Marker;
 use crate::policy::Policy;
 use crate::quarantine::own_names::own_names;
 use crate::quarantine::{
-    Cellars, Cpan, CpanSettings, Index, Indexes, Quarantine, Settings, Sides, Teapot, TeapotSettings,
+    AdvisorySettings, AdvisorySource, Cellars, Cpan, CpanSettings, Index, Indexes, Quarantine, Settings, Sides, Teapot,
+    TeapotSettings,
 };
 use crate::store::sled::SledStore;
 use crate::store::{Change, Store};
@@ -103,11 +105,15 @@ impl House {
             reread: config.pypi.reread,
             public_url: public_url.clone(),
             names_file: data_dir.join("names.txt"),
+            advisories: advisories(&config),
+            trust: trusted_root(&config)?,
         };
         tell_policy(&store, &policy, &*clock).await?;
         let cpan = Cpan::new(cpan_settings(&config, &data_dir)?, cpan_public(&config), cpan_private(&config)?);
         let sides = Sides { python: indexes(&config)?, cpan: Some(cpan), teapot: teapot(&config, &data_dir) };
         let quarantine = Quarantine::open(cellars, sides, policy, settings).await?;
+
+        open_advisories(&quarantine).await?;
 
         let (closing, closed) = watch::channel(false);
         let driver = Arc::new(Driver::new(quarantine.clone()));
@@ -183,6 +189,7 @@ impl House {
         tell_policy(&self.quarantine.store, &policy, &*self.clock).await?;
         tracing::info!(digest = %policy.digest, source = policy.source, "policy loaded");
         self.quarantine.set_policy(policy, corpora);
+        self.quarantine.judge_waiting().await?;
         Ok(())
     }
 
@@ -228,6 +235,38 @@ async fn corpora_for(
     sources.own = own_names(policy, store, now).await?;
     // Fifteen thousand names take a moment: off the reactor.
     Ok(tokio::task::spawn_blocking(move || Corpora::load(&sources)).await??)
+}
+
+/// Where advisories are read, if anywhere.
+fn advisories(config: &Config) -> Option<AdvisorySettings> {
+    let source = match config.advisories.source.as_ref()? {
+        crate::config::AdvisorySource::Path(path) => AdvisorySource::Path(path.clone()),
+        crate::config::AdvisorySource::Url(url) => AdvisorySource::Address(url.clone()),
+    };
+    Some(AdvisorySettings { source, refresh: config.advisories.refresh })
+}
+
+/// With what attestations are verified. One that is named and cannot be read is an error; the embedded one cannot fail.
+fn trusted_root(config: &Config) -> anyhow::Result<Option<TrustRoot>> {
+    match &config.pypi.trusted_root {
+        Some(file) => TrustRoot::load(file).map(Some).context("pypi.trusted_root"),
+        None => {
+            Ok(TrustRoot::embedded().inspect_err(|error| tracing::warn!(%error, "attestations are not verified")).ok())
+        }
+    }
+}
+
+/// Known malware is refused from the first request on, so local lists are read before the doors open; what is fetched is read
+/// behind them.
+async fn open_advisories(quarantine: &Arc<Quarantine>) -> anyhow::Result<()> {
+    let Some(settings) = quarantine.advisory_settings() else { return Ok(()) };
+    let mut run_at = quarantine.timekeeper.wall();
+    if matches!(settings.source, AdvisorySource::Path(_)) {
+        quarantine.refresh_advisories().await?;
+        run_at += settings.refresh;
+    }
+    quarantine.leave_refreshing(run_at).await?;
+    Ok(())
 }
 
 /// A setting that protects and does nothing would be worse than none.

@@ -10,7 +10,9 @@ mod decide;
 mod error;
 mod names;
 mod perl_setup;
+mod policy;
 mod queue;
+mod remedy;
 mod score;
 mod serve;
 mod shell;
@@ -84,6 +86,11 @@ enum Command {
     /// Replace the lists of popular names.
     #[command(subcommand)]
     Names(names::Command),
+    /// Try a policy on what is stored.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Turn a lock or requirements file into constraints that leave vulnerable versions for fixed, released ones.
+    Remedy(remedy::Arguments),
     /// Read or verify the ledger.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -149,6 +156,8 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
         Command::Unblock(arguments) => block::unblock(shell, config, &arguments).await,
         Command::Score(arguments) => score::run(shell, config, &arguments),
         Command::Names(command) => names::run(shell, config, &command).await,
+        Command::Policy(command) => policy::run(shell, config, &command).await,
+        Command::Remedy(arguments) => remedy::run(shell, config, &arguments).await,
         Command::Audit(command) => audit::run(shell, config, &command, doors).await,
         Command::Token(command) => token::run(shell, config, &command).await,
     }

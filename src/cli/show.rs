@@ -71,14 +71,36 @@ fn page(mut upload: Upload, evidence: bool) -> String {
     parts.concat()
 }
 
+/// What findings call the two sides of a comparison.
+const SIDES: [&str; 2] = ["before", "now"];
+/// So many characters of each are shown.
+const LONGEST_SIDE: usize = 160;
+
+/// Data in one short line.
+fn brief(told: &Json) -> String {
+    let line = told.to_string();
+    if line.chars().count() <= LONGEST_SIDE {
+        return line;
+    }
+    line.chars().take(LONGEST_SIDE).chain("...".chars()).collect()
+}
+
 fn paragraph(finding: &Finding, evidence: bool) -> String {
-    let Finding { signal, severity, confidence, points, summary, .. } = finding;
+    let Finding { signal, family, severity, confidence, points, summary, .. } = finding;
+    let family = if family.is_empty() { String::new() } else { format!("{family}; ") };
     let mut lines = vec![
-        format!("  {points:>3}  {signal}  ({severity} severity, {confidence} confidence)"),
+        format!("  {points:>3}  {signal}  ({family}{severity} severity, {confidence} confidence)"),
         format!("       {summary}"),
     ];
     if evidence && !matches!(finding.evidence, Json::Null) {
         lines.extend(format!("{:#}", finding.evidence).lines().map(|fact| format!("       {fact}")));
+    } else {
+        // What is compared stands side by side without being asked for: that is what a reviewer decides by.
+        for side in SIDES {
+            let told =
+                finding.evidence.get(side).filter(|_| SIDES.iter().all(|side| finding.evidence.get(side).is_some()));
+            lines.extend(told.map(|told| format!("       {side:>6}: {}", brief(told))));
+        }
     }
     lines.iter().map(|line| text::line(line) + "\n").collect()
 }

@@ -34,6 +34,7 @@ pub(super) struct Upload {
 #[serde(default)]
 pub(super) struct Finding {
     pub(super) signal: String,
+    pub(super) family: String,
     pub(super) severity: String,
     pub(super) confidence: String,
     pub(super) points: u8,

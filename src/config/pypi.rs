@@ -29,6 +29,9 @@ pub struct Pypi {
     /// How often pages in use are read again without being asked for.
     #[serde(serialize_with = "humantime_serde::serialize", deserialize_with = "values::duration")]
     pub reread: Duration,
+    /// Sigstore's trusted root, to verify attestations with; without it the one that is built in.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub trusted_root: Option<std::path::PathBuf>,
     /// Asked before the public index, in this order.
     pub private: Vec<PrivateIndex>,
 }
@@ -43,6 +46,7 @@ impl Default for Pypi {
             baseline: Baseline::Hold,
             refresh: Duration::from_mins(1),
             reread: Duration::from_hours(1),
+            trusted_root: None,
             private: Vec::new(),
         }
     }

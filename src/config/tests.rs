@@ -135,7 +135,7 @@ fn the_promised_keys_are_understood() {
 
 #[test]
 fn a_misspelt_key_is_found_with_its_line() {
-    assert_snapshot!(complaint("[pypi]\n\nupstraem = \"http://index.example.test/\"\n"), @"lazaret.toml:3: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, file_hosts, baseline, refresh, reread, private");
+    assert_snapshot!(complaint("[pypi]\n\nupstraem = \"http://index.example.test/\"\n"), @"lazaret.toml:3: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, file_hosts, baseline, refresh, reread, trusted_root, private");
     assert_snapshot!(complaint("[listen]\n[nonsense]\nkey = 1\n"), @"lazaret.toml:2: nonsense: there is no such setting; known here: listen, tls, store, upstream, pypi, cpan, teapot, advisories, policy, limits");
     assert_snapshot!(complaint("[[pypi.private]]\nname = \"a\"\nindex = \"http://a.example.test/\"\n[[pypi.private]]\nname = \"b\"\n"), @"lazaret.toml:4: pypi.private[1]: index is missing; add it here");
 }
@@ -290,7 +290,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
     assert_snapshot!(complaints.join("\n"), @r#"
     LAZARET__LISTEN__ADMIN: listen.admin: "here" is not an address to listen on; write an IP address and a port in quotes, like "127.0.0.1:8080" or "[::1]:8080"
     LAZARET__LISTEN__REQUIRE_TOKEN: listen.require_token: write true or false
-    LAZARET__PYPI__UPSTRAEM: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, file_hosts, baseline, refresh, reread, private
+    LAZARET__PYPI__UPSTRAEM: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, file_hosts, baseline, refresh, reread, trusted_root, private
     LAZARET__PYPI__PRIVATE__1__NAME: items of a list are numbered 0, 1, 2 without a gap; set the one before this first
     LAZARET__PYPI__PRIVATE__0__NAME: pypi.private[0]: index is missing; add it here
     LAZARET__STORE: store: write a table here: a [section] with a line for each key

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Family;
+
 /// How bad it would be if the finding is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +40,9 @@ pub enum Confidence {
 pub struct Finding {
     /// The signal's id, as in `src/signals/` and the policy file.
     pub signal: Cow<'static, str>,
+    /// Which kind of witness it is.
+    #[serde(default)]
+    pub family: Family,
     /// How bad it would be.
     pub severity: Severity,
     /// How sure the signal is.
@@ -49,6 +54,13 @@ pub struct Finding {
     /// The facts behind the sentence.
     pub evidence: serde_json::Value,
 }
+
+/// In a finding's evidence, `true`: its signal could not run, and the policy says what that means (rule 19).
+pub const UNAVAILABLE: &str = "unavailable";
+
+/// Beside [`UNAVAILABLE`], `true`: there is nothing that it could have been read from. Not told where the policy decides
+/// without the signal.
+pub const NOT_OFFERED: &str = "not_offered";
 
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod clock;
 pub mod digest;
 pub mod ecosystem_id;
+pub mod family;
 pub mod file;
 pub mod finding;
 pub mod listing;
@@ -24,8 +25,9 @@ pub use audit::{Event, EventDraft, EventKind};
 pub use clock::{Clock, SystemClock};
 pub use digest::{Digest, DigestAlgorithm, Sha256};
 pub use ecosystem_id::Ecosystem;
+pub use family::Family;
 pub use file::{FileKind, FileName};
-pub use finding::{Confidence, Finding, Severity};
+pub use finding::{Confidence, Finding, NOT_OFFERED, Severity, UNAVAILABLE};
 pub use listing::{
     CoreMetadata, HiddenFile, KnownFile, KnownProject, ListedFile, Listing, Origin, PageRead, ProjectStatus, Provided,
     Standing, Yanked,

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
-
 /// How likely an upload is one to refuse: 0 nothing seen, 1 certain. In hundredths, so that it compares and stores exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Score(u8);
@@ -17,12 +15,6 @@ impl Score {
     /// A score in hundredths; more than 100 is 100.
     pub const fn hundredths(value: u8) -> Self {
         Self(if value > 100 { 100 } else { value })
-    }
-
-    /// Findings are independent witnesses: the score is the chance that at least one is right, `1 - product(1 - points)`.
-    pub fn of(findings: &[Finding]) -> Self {
-        let doubt: f64 = findings.iter().map(|finding| 1.0 - f64::from(finding.points.min(100)) / 100.0).product();
-        Self::from_fraction(1.0 - doubt)
     }
 
     /// A score from a number between 0 and 1; anything outside is clamped.
@@ -52,30 +44,5 @@ impl Serialize for Score {
 impl<'de> Deserialize<'de> for Score {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         f64::deserialize(deserializer).map(Self::from_fraction)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Confidence, Severity};
-
-    fn finding(points: u8) -> Finding {
-        Finding {
-            signal: "test".into(),
-            severity: Severity::Low,
-            confidence: Confidence::Low,
-            points,
-            summary: String::new(),
-            evidence: serde_json::Value::Null,
-        }
-    }
-
-    #[test]
-    fn witnesses_add_up_but_never_past_certainty() {
-        assert_eq!(Score::of(&[]), Score::NONE);
-        assert_eq!(Score::of(&[finding(50)]).to_string(), "0.50");
-        assert_eq!(Score::of(&[finding(50), finding(50)]).to_string(), "0.75");
-        assert_eq!(Score::of(&[finding(100), finding(50)]).to_string(), "1.00");
     }
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{Project, Timestamp};
-use crate::quarantine::{Quarantine, QuarantineError, errands};
+use crate::quarantine::{Quarantine, QuarantineError, advice, errands, pypi};
 use crate::store::Job;
 
+mod collect_records;
 mod fetch_file;
 mod hash_file;
+mod judge_again;
 mod read_requirements;
+mod refresh_advisories;
 mod release_held;
 mod reread_page;
 
@@ -155,6 +158,9 @@ async fn work(quarantine: Arc<Quarantine>, job: Job) -> Result<Next, QuarantineE
         errands::REREAD => reread_page::run(&quarantine, &job.subject).await,
         errands::HASH => hash_file::run(&quarantine, &job.subject).await,
         errands::FETCH => fetch_file::run(&quarantine, &job.subject).await,
+        pypi::COLLECT => collect_records::run(&quarantine, &job.subject).await,
+        advice::JUDGE => judge_again::run(&quarantine, &job.subject).await,
+        advice::REFRESH => refresh_advisories::run(&quarantine).await,
         errands::REQUIREMENTS => read_requirements::run(&quarantine, &job.subject).await,
         unknown => {
             tracing::warn!(kind = unknown, "a job of a kind that this lazaret does not know is dropped");

@@ -94,6 +94,7 @@ mod tests {
         let filename = FileName::parse("six-1.0.tar.gz").unwrap();
         let finding = Finding {
             signal: signal.into(),
+            family: crate::domain::Family::Name,
             severity: Severity::Medium,
             confidence: Confidence::Medium,
             points,

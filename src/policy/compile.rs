@@ -8,18 +8,22 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::file::{LONGEST_FILE, NamespaceTable, PolicyError, PolicyFile, SignalTable, Source};
+use super::file::{LONGEST_FILE, NamespaceTable, PolicyError, PolicyFile, ScoreTable, SignalTable, Source};
 use super::is_hard;
-use crate::domain::{Ecosystem, NamePattern, Project, Score, Sha256};
+use super::weighing::Weighing;
+use crate::domain::{Ecosystem, Family, NamePattern, Project, Score, Sha256};
 
 /// The built-in policy's text.
 const BUILT_IN: &str = include_str!("../../policies/default.toml");
 
 /// Version of [`decide`](super::decide)'s rules, part of every digest: raise it when the same policy decides differently.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 /// Longest hold; whoever wants a longer one wants a person to decide.
 const LONGEST_HOLD: Duration = Duration::from_hours(24 * 366 * 10);
+
+/// Chances that an upload is one to refuse before anything is seen: below, one weak finding would decide.
+const LIKELY_BASES: std::ops::RangeInclusive<f64> = 0.01..=0.5;
 
 /// Whether verdicts are enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -120,6 +124,15 @@ pub struct Thresholds {
     pub high: Score,
 }
 
+/// The lane for releases that fix what is in use here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SecurityFixes {
+    /// How long such a release waits, if this is shorter than the usual hold.
+    pub hold: Duration,
+    /// One that scores more asks a person.
+    pub most_score: Score,
+}
+
 /// What the policy says about one signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SignalSettings {
@@ -156,6 +169,10 @@ pub struct Policy {
     pub review: Review,
     /// Scores from which more is done.
     pub thresholds: Thresholds,
+    /// How findings make a score.
+    pub weighing: Weighing,
+    /// What becomes of releases that fix what is in use here.
+    pub security_fix: SecurityFixes,
     /// By signal id; what is not here is as [`SignalSettings::default`].
     pub signals: BTreeMap<String, SignalSettings>,
     /// Of everything above and of the rules of deciding: the same digest decides the same.
@@ -174,6 +191,8 @@ impl Policy {
             namespaces: Namespaces::default(),
             review: Review { two_person_above: Score::NONE },
             thresholds: Thresholds { medium: Score::hundredths(30), high: Score::hundredths(70) },
+            weighing: Weighing::default(),
+            security_fix: SecurityFixes { hold: Duration::from_hours(4), most_score: Score::hundredths(15) },
             signals: BTreeMap::new(),
             digest: Sha256::from_bytes([0; 32]),
             source: "the built-in policy".to_owned(),
@@ -235,6 +254,11 @@ impl Policy {
         let (medium, high) = (file.thresholds.medium.as_ref(), file.thresholds.high.as_ref());
         set(&mut self.thresholds.medium, medium, |value| score(source, "thresholds.medium", value))?;
         set(&mut self.thresholds.high, high, |value| score(source, "thresholds.high", value))?;
+        self.overlay_score(source, &file.score)?;
+        let fix = &file.security_fix;
+        set(&mut self.security_fix.hold, fix.hold.as_ref(), |text| duration(source, "security_fix.hold", text))?;
+        let most = fix.most_score.as_ref();
+        set(&mut self.security_fix.most_score, most, |value| score(source, "security_fix.most_score", value))?;
         for (id, table) in &file.signals {
             self.overlay_signal(source, id, table)?;
         }
@@ -274,6 +298,23 @@ impl Policy {
                 })
             };
             *patterns = written.iter().map(parse).collect::<Result<_, _>>()?;
+        }
+        Ok(())
+    }
+
+    fn overlay_score(&mut self, source: Source<'_>, table: &ScoreTable) -> Result<(), PolicyError> {
+        if let Some(base) = &table.base {
+            let fraction = *base.get_ref();
+            if !LIKELY_BASES.contains(&fraction) {
+                let why = "write a chance from 0.01 to 0.5: at 0.5 findings strengthen each other least";
+                return Err(source.error("score.base", base.span(), why));
+            }
+            self.weighing.base = Score::from_fraction(fraction);
+        }
+        let most = &table.most;
+        let written = [&most.name, &most.confusion, &most.identity, &most.behaviour, &most.content, &most.record];
+        for ((family, written), most) in Family::ALL.iter().zip(written).zip(&mut self.weighing.most) {
+            set(most, written.as_ref(), |value| score(source, &format!("score.most.{family}"), value))?;
         }
         Ok(())
     }
@@ -327,6 +368,8 @@ impl Policy {
             "teapot": names(&self.namespaces.teapot),
             "review": self.review,
             "thresholds": self.thresholds,
+            "weighing": self.weighing,
+            "security_fix": self.security_fix,
             "signals": self.signals,
         });
         Sha256::of(values.to_string().as_bytes())
@@ -365,106 +408,4 @@ fn score(source: Source<'_>, key: &str, value: &Spanned<f64>) -> Result<Score, P
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &str) -> String {
-        Policy::parse(text, "policy.toml").unwrap_err().to_string()
-    }
-
-    fn project(text: &str) -> Project {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn the_shipped_policies_are_policies() {
-        let read = |text| Source { text, name: "shipped" }.read().unwrap();
-        let default = read(BUILT_IN);
-        assert!(default.hold.default.is_some() && default.thresholds.high.is_some(), "every key is written out");
-        let built_in = Policy::built_in();
-        assert_eq!(built_in.hold.default, Duration::from_hours(72));
-        assert_eq!(built_in.hold.medium, Duration::from_hours(168));
-        assert!(built_in.signal("upstream-status").review && !built_in.signal("typosquat").private);
-        assert_eq!(Policy::parse(BUILT_IN, "again").unwrap().digest, built_in.digest);
-        let strict = Policy::parse(include_str!("../../policies/strict.toml"), "strict").unwrap();
-        assert_eq!((strict.held_files, strict.signal("malware").missing), (HeldFiles::Hide, Missing::Deny));
-        assert!(strict.hold.default > built_in.hold.default && strict.thresholds.high < built_in.thresholds.high);
-        let observe = Policy::parse(include_str!("../../policies/observe.toml"), "observe").unwrap();
-        assert_eq!(observe.mode, Mode::Observe);
-    }
-
-    #[test]
-    fn every_key_is_explained() {
-        let readme = include_str!("../../policies/README.md");
-        for key in ["mode", "held_files", "hold.default", "hold.medium", "namespaces.pypi", "namespaces.cpan"] {
-            assert!(readme.contains(&format!("| `{key}` |")), "{key}");
-        }
-        for key in ["namespaces.teapot", "review.two_person_above", "thresholds.medium", "thresholds.high"] {
-            assert!(readme.contains(&format!("| `{key}` |")), "{key}");
-        }
-        for key in ["enabled", "points", "missing", "review", "private"] {
-            assert!(readme.contains(&format!("| `signals.ID.{key}` |")), "{key}");
-        }
-        assert!(super::super::HARD.iter().all(|signal| readme.contains(&format!("`{signal}`"))));
-    }
-
-    #[test]
-    fn a_file_overlays_the_built_in_policy_key_by_key() {
-        let text = "[hold]\nmedium = \"30d\"\n[signals.typosquat]\npoints = 5\n[namespaces]\npypi = [\"Acme_*\"]\n";
-        let policy = Policy::parse(text, "policy.toml").unwrap();
-        assert_eq!(policy.hold.default, Duration::from_hours(72));
-        assert_eq!(policy.hold.medium, Duration::from_hours(30 * 24));
-        assert_eq!(policy.signal("typosquat").points, Some(5));
-        assert!(!policy.signal("typosquat").private, "said by the built-in policy");
-        assert!(policy.is_internal(&project("pypi:acme-billing")));
-        assert!(!policy.is_internal(&project("pypi:acme")));
-        assert!(!policy.is_internal(&project("cpan:acme-billing")));
-        assert_eq!(policy.source, "policy.toml");
-    }
-
-    #[test]
-    fn the_digest_follows_the_values_and_not_the_text() {
-        let digest = |text| Policy::parse(text, "x").unwrap().digest;
-        assert_eq!(digest("# nothing\n"), Policy::built_in().digest);
-        assert_eq!(digest("hold.default = \"3d\""), Policy::built_in().digest);
-        assert_ne!(digest("hold.default = \"4d\""), Policy::built_in().digest);
-        assert_ne!(digest("namespaces.pypi = [\"acme\"]"), digest("namespaces.cpan = [\"acme\"]"));
-    }
-
-    #[test]
-    fn errors_name_file_line_and_key() {
-        for (text, expected) in [
-            ("mode = \"enforce\"\nhodl = 1\n", "policy.toml:2: hodl: unknown field `hodl`"),
-            ("[hold]\n\ndefault = \"soon\"\n", "policy.toml:3: hold.default: expected number"),
-            ("[hold]\ndefault = 72\n", "policy.toml:2: hold.default: invalid type: integer `72`, expected a string"),
-            ("[hold]\ndefault = \"30y\"\n", "policy.toml:2: hold.default: a hold may last ten years at most"),
-            (
-                "[hold]\ndefault = \"8d\"\nmedium = \"7d\"\n",
-                "policy.toml:3: hold.medium: 7days is shorter than hold.default, 8days",
-            ),
-            ("[thresholds]\nmedium = 0.9\n", "policy.toml:2: thresholds.medium: 0.90 is above thresholds.high, 0.70"),
-            ("[thresholds]\nhigh = 70\n", "policy.toml:2: thresholds.high: write a score from 0 to 1"),
-            ("[namespaces]\npypi = [\n  \"ok\",\n  \"*\",\n]\n", "policy.toml:4: namespaces.pypi: \"*\": "),
-            ("[signals.typosquat]\npoints = 101\n", "policy.toml:2: signals.typosquat.points: write a number"),
-            ("[signals.malware]\nenabled = false\n", "policy.toml:2: signals.malware.enabled: this signal guards"),
-            ("[signals.integrity]\nprivate = false\n", "policy.toml:2: signals.integrity.private: this hard rule"),
-            ("[signals.Typo]\n", "policy.toml:1: signals.Typo: a signal's id has"),
-            ("[signals.age]\nmissing = \"maybe\"\n", "policy.toml:2: signals.age.missing: unknown variant `maybe`"),
-            ("mode = \n", "policy.toml:1: mode: "),
-        ] {
-            let error = refused(text);
-            assert!(error.starts_with(expected), "{text:?} gave {error:?}, not {expected:?}");
-            assert_eq!(error.lines().count(), 1, "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_no_policy_is_told_by_its_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = Policy::load(&folder.path().join("none.toml")).unwrap_err().to_string();
-        assert!(missing.contains("none.toml"), "{missing}");
-        let huge = folder.path().join("huge.toml");
-        std::fs::write(&huge, "#".repeat(2 << 20)).unwrap();
-        assert!(matches!(Policy::load(&huge), Err(PolicyError::TooLong { .. })));
-    }
-}
+mod tests;

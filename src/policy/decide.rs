@@ -4,13 +4,21 @@ use std::time::Duration;
 
 use super::compile::{Missing, Policy, SignalSettings};
 use super::{explain, is_hard};
-use crate::domain::{Confidence, Finding, Origin, Outcome, Project, Score, Severity, Timestamp, Verdict};
-
-/// In a finding's evidence, `true`: the signal could not run, and [`Missing`] says what that means.
-pub const UNAVAILABLE: &str = "unavailable";
+use crate::domain::{
+    Confidence, Finding, NOT_OFFERED, Origin, Outcome, Project, Score, Severity, Timestamp, UNAVAILABLE, Verdict,
+};
 
 /// The signal that stands for the hold itself: where it is waived, new files do not wait for their age.
 const AGE: &str = "age";
+
+/// A release that mends an advisory about a version in use here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityFix {
+    /// What it fixes, as the beginning of a sentence.
+    pub summary: String,
+    /// Whether two independent sources know the advisory and the same people publish the release as before.
+    pub is_trustworthy: bool,
+}
 
 /// Facts that [`decide`] needs beyond findings.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +35,8 @@ pub struct Case<'a> {
     pub blocked: Option<&'a str>,
     /// The hold of the private index it comes from; `None` is none.
     pub private_hold: Option<Duration>,
+    /// If it fixes something that is in use here.
+    pub fix: Option<&'a SecurityFix>,
 }
 
 impl Case<'_> {
@@ -48,7 +58,7 @@ impl Case<'_> {
 /// More findings never make the outcome milder.
 pub fn decide(case: &Case<'_>, findings: &[Finding], policy: &Policy, now: Timestamp) -> Verdict {
     let counted = Counted::new(case, findings, policy);
-    let score = Score::of(&counted.findings);
+    let score = policy.weighing.score(&counted.findings);
     let (outcome, until, reason) = counted.judge(case, score, policy, now);
     Verdict { outcome, until, score, reason, findings: counted.findings, policy: policy.digest }
 }
@@ -63,7 +73,8 @@ impl Counted {
         let mut counted: Vec<Finding> = Vec::new();
         for finding in findings {
             let settings = policy.signal(&finding.signal);
-            if case.counts(&finding.signal, settings) {
+            let nothing_to_tell = was_not_offered(finding) && settings.missing == Missing::Open;
+            if case.counts(&finding.signal, settings) && !nothing_to_tell {
                 let points = if is_missing(finding) { 0 } else { settings.points.unwrap_or(finding.points).min(100) };
                 counted.push(Finding { points, ..finding.clone() });
             }
@@ -105,6 +116,9 @@ impl Counted {
             Origin::Public => policy.hold.default,
         };
         let until = end_of(case.clock_start, hold);
+        if let Some(fix) = case.fix.filter(|_| case.origin.is_public() && now < until) {
+            return fast_lane(fix, suspicious.is_none().then_some(score), (case.clock_start, until), policy, now);
+        }
         match (suspicious, now < until) {
             (None, true) => (Outcome::Hold, Some(until), explain::held(until)),
             (Some(finding), true) => (Outcome::Hold, Some(until), explain::held_because(finding, until)),
@@ -124,6 +138,32 @@ impl Counted {
             .iter()
             .filter(move |finding| is_missing(finding) && policy.signal(&finding.signal).missing == meaning)
     }
+}
+
+/// A security fix within its usual hold: soon, if nothing at all speaks against it, else a person is asked, who may let it in
+/// before time does.
+fn fast_lane(
+    fix: &SecurityFix,
+    score: Option<Score>,
+    (start, usual): (Timestamp, Timestamp),
+    policy: &Policy,
+    now: Timestamp,
+) -> (Outcome, Option<Timestamp>, String) {
+    let lane = policy.security_fix;
+    if !fix.is_trustworthy || score.is_none_or(|score| score > lane.most_score) {
+        return (Outcome::Review, Some(usual), explain::fix_waits(fix, usual));
+    }
+    let until = end_of(start, lane.hold).min(usual);
+    if now < until {
+        (Outcome::Hold, Some(until), explain::fix_held(fix, until))
+    } else {
+        (Outcome::Release, None, explain::fix_released(fix))
+    }
+}
+
+/// Whether its signal had nothing to read, here and ever.
+fn was_not_offered(finding: &Finding) -> bool {
+    is_missing(finding) && finding.evidence.get(NOT_OFFERED).and_then(serde_json::Value::as_bool) == Some(true)
 }
 
 /// Whether the finding says only that its signal could not run.
@@ -159,13 +199,15 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::domain::Family;
     use crate::policy::Policy;
 
     const START: Timestamp = datetime!(2026-11-25 14:00 UTC);
 
     fn finding(signal: &'static str, severity: Severity, confidence: Confidence, points: u8) -> Finding {
         let summary = format!("The {signal} signal saw something.");
-        Finding { signal: signal.into(), severity, confidence, points, summary, evidence: json!({}) }
+        let family = Family::ALL[signal.len() % Family::ALL.len()];
+        Finding { signal: signal.into(), family, severity, confidence, points, summary, evidence: json!({}) }
     }
 
     fn unavailable(signal: &'static str) -> Finding {
@@ -184,7 +226,15 @@ mod tests {
     }
 
     fn public(project: &Project) -> Case<'_> {
-        Case { project, origin: &Origin::Public, clock_start: START, waived: &[], blocked: None, private_hold: None }
+        Case {
+            project,
+            origin: &Origin::Public,
+            clock_start: START,
+            waived: &[],
+            blocked: None,
+            private_hold: None,
+            fix: None,
+        }
     }
 
     fn policy(text: &str) -> Policy {
@@ -263,7 +313,7 @@ mod tests {
         let policy = Policy::built_in();
         let weak = |signal| finding(signal, Severity::Low, Confidence::Low, 20);
         let verdict = at(0, &[weak("one"), finding("two", Severity::Medium, Confidence::Low, 25)], &policy);
-        assert_eq!(verdict.score, Score::hundredths(40));
+        assert_eq!(verdict.score, Score::hundredths(48));
         assert_eq!(verdict.until, Some(START + time::Duration::days(7)));
         assert_eq!(verdict.findings.iter().map(|finding| &*finding.signal).collect::<Vec<_>>(), ["two", "one"]);
         let many: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(weak).into();

@@ -2,6 +2,7 @@
 
 use time::macros::format_description;
 
+use super::decide::SecurityFix;
 use crate::domain::{Finding, Timestamp};
 
 /// Longest sentence.
@@ -20,6 +21,21 @@ pub(super) fn held_because(finding: &Finding, until: Timestamp) -> String {
 /// Only a person may let it in.
 pub(super) fn waits(finding: &Finding) -> String {
     sentence(&finding.summary, ", waits for a reviewer")
+}
+
+/// A security fix that nothing speaks against.
+pub(super) fn fix_held(fix: &SecurityFix, until: Timestamp) -> String {
+    sentence(&fix.summary, &format!(", held only until {}", moment(until)))
+}
+
+/// A security fix that a person should look at before its usual time.
+pub(super) fn fix_waits(fix: &SecurityFix, until: Timestamp) -> String {
+    sentence(&fix.summary, &format!(", asks a person, else held until {}", moment(until)))
+}
+
+/// A security fix whose short hold is over.
+pub(super) fn fix_released(fix: &SecurityFix) -> String {
+    sentence(&fix.summary, ", and nothing speaks against it")
 }
 
 /// A finding that breaks a hard rule.

@@ -54,6 +54,8 @@ pub(super) struct PolicyFile {
     pub namespaces: NamespaceTable,
     pub review: ReviewTable,
     pub thresholds: ThresholdTable,
+    pub score: ScoreTable,
+    pub security_fix: SecurityFixTable,
     pub signals: BTreeMap<Spanned<String>, SignalTable>,
 }
 
@@ -83,6 +85,32 @@ pub(super) struct ReviewTable {
 pub(super) struct ThresholdTable {
     pub medium: Option<Spanned<f64>>,
     pub high: Option<Spanned<f64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ScoreTable {
+    pub base: Option<Spanned<f64>>,
+    pub most: MostTable,
+}
+
+/// One key a [`Family`](crate::domain::Family).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct MostTable {
+    pub name: Option<Spanned<f64>>,
+    pub confusion: Option<Spanned<f64>>,
+    pub identity: Option<Spanned<f64>>,
+    pub behaviour: Option<Spanned<f64>>,
+    pub content: Option<Spanned<f64>>,
+    pub record: Option<Spanned<f64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SecurityFixTable {
+    pub hold: Option<Spanned<String>>,
+    pub most_score: Option<Spanned<f64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,11 +5,15 @@ mod compile;
 mod decide;
 mod explain;
 mod file;
+mod weighing;
 
 pub use approve::{LONGEST_WAIVER, Refusal, may_approve};
-pub use compile::{HeldFiles, Holds, Missing, Mode, Namespaces, Policy, Review, SignalSettings, Thresholds};
-pub use decide::{Case, UNAVAILABLE, decide};
+pub use compile::{
+    HeldFiles, Holds, Missing, Mode, Namespaces, Policy, Review, SecurityFixes, SignalSettings, Thresholds,
+};
+pub use decide::{Case, SecurityFix, decide};
 pub use file::PolicyError;
+pub use weighing::Weighing;
 
 /// Signals that break a hard rule: never waived, never switched off, never approved, and refused in observe mode too.
 pub const HARD: [&str; 5] = ["digest-changed", "malware", "internal-name", "private-namesake", "integrity"];

@@ -1,18 +1,35 @@
 //! Collect, then judge, then decide: the facts of an upload become a dossier, the dossier findings, the findings a verdict.
 
+use std::sync::Arc;
+
+use super::advice::Advice;
 use super::cpan::CpanRecords;
+use super::pypi::ProjectRecords;
 use super::teapot::TeapotRecords;
 use crate::archive::Walk;
 use crate::corpus::{Corpus, Neighbour};
 use crate::domain::{
-    FileKind, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind, Sha256, StandingRule, Timestamp,
-    Verdict, Version, Yanked,
+    Ecosystem, FileKind, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind, Sha256, StandingRule,
+    Timestamp, Verdict, Version, Yanked,
 };
 use crate::policy::{self, Case, Policy};
-use crate::signals::{self, About, ChangedFile, Dossier, ProjectFacts};
+use crate::signals::{self, About, AdvisoryFacts, ChangedFile, Dossier, ProjectFacts, Timeline, security_fix};
 
 /// So many hidden files stand in a dossier.
 const MOST_HIDDEN_TOLD: usize = 10;
+
+/// What is known of a project beside its page: each side has records of its own.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// What CPAN's records say of its files.
+    pub cpan: Option<CpanRecords>,
+    /// What a teapot index says of its files.
+    pub teapot: Option<TeapotRecords>,
+    /// What was learned from PyPI's records.
+    pub pypi: Option<ProjectRecords>,
+    /// What advisories say, and of what.
+    pub advice: Advice,
+}
 
 /// Everything that judging needs besides the facts themselves.
 #[derive(Debug, Clone, Copy)]
@@ -27,17 +44,15 @@ pub struct Bench<'a> {
     pub private_hold: Option<std::time::Duration>,
     /// A private index that shows the same name as this public project.
     pub namesake: Option<&'a str>,
-    /// What CPAN's records say of the project's files.
-    pub records: Option<&'a CpanRecords>,
-    /// What a teapot index says of the project's files.
-    pub instances: Option<&'a TeapotRecords>,
+    /// What is known beside its page.
+    pub evidence: &'a Evidence,
     /// The time to decide with.
     pub now: Timestamp,
 }
 
 impl Bench<'_> {
     /// Identifies what the judging depends on besides the facts: if it changes, standings are judged again.
-    pub fn digest(&self) -> Sha256 {
+    pub fn digest(&self, project: &crate::domain::Project) -> Sha256 {
         let mut text = format!("{}\n{}\n{:?}\n", self.policy.digest, self.corpus.digest(), self.namesake);
         for rule in self.rules {
             let expired = matches!(&rule.kind, RuleKind::Waiver { expires, .. } if *expires <= self.now);
@@ -45,11 +60,15 @@ impl Bench<'_> {
             text.push_str(&rule.at.to_string());
             text.push(if expired { '-' } else { '+' });
         }
-        if let Some(records) = self.records {
-            text.push_str(&records.digest().to_string());
-        }
-        if let Some(instances) = self.instances {
-            text.push_str(&instances.digest().to_string());
+        let Evidence { cpan, teapot, pypi, advice } = self.evidence;
+        let digests = [
+            cpan.as_ref().map(CpanRecords::digest),
+            teapot.as_ref().map(TeapotRecords::digest),
+            pypi.as_ref().map(ProjectRecords::digest),
+            advice.digest_of(project),
+        ];
+        for digest in digests.into_iter().flatten() {
+            text.push_str(&digest.to_string());
         }
         Sha256::of(text.as_bytes())
     }
@@ -63,6 +82,7 @@ impl Bench<'_> {
         versions.sort();
         versions.dedup();
         let span = versions.first().zip(versions.last());
+        let timeline = if ecosystem == Ecosystem::Pypi { Timeline::of(known) } else { Timeline::default() };
         ProjectFacts {
             project: known.project.clone(),
             origin: known.origin.clone(),
@@ -76,13 +96,14 @@ impl Bench<'_> {
             internal: self.policy.is_internal(&known.project),
             hidden: known.hidden.iter().take(MOST_HIDDEN_TOLD).cloned().collect(),
             private_namesake: self.namesake.map(str::to_owned),
+            timeline: Arc::new(timeline),
         }
     }
 
     /// Well-known and internal names that look alike, and those that a repository had before this one.
     fn neighbours(&self, name: &ProjectName) -> Vec<Neighbour> {
         let mut neighbours = self.corpus.neighbours(name);
-        for other in self.instances.iter().flat_map(|records| records.look_alikes()) {
+        for other in self.evidence.teapot.iter().flat_map(TeapotRecords::look_alikes) {
             if neighbours.iter().all(|known| known.target != other.target) {
                 neighbours.push(other.clone());
             }
@@ -108,6 +129,9 @@ impl Bench<'_> {
             vanished: None,
             changed: None,
             archive: None,
+            history: None,
+            pypi: None,
+            advisories: AdvisoryFacts::default(),
             cpan: None,
             teapot: None,
             corpus: self.corpus.digest(),
@@ -126,7 +150,13 @@ impl Bench<'_> {
     ) -> Dossier {
         let mut project = facts.clone();
         let mut cpan = None;
-        if let Some(records) = self.records {
+        let version = &known.file.version;
+        let history = project.timeline.history(version);
+        let pypi = self.evidence.pypi.as_ref().and_then(|records| records.facts(version, history.as_ref()));
+        let advisories = self.evidence.advice.facts(&project.project, version, &self.evidence.vulnerabilities(version));
+        // The dossier is about one release: what it needs of the others is in its history.
+        project.timeline = Arc::default();
+        if let Some(records) = &self.evidence.cpan {
             project.internal |= records.claims_private_name(&known.file.filename);
             let perl = archive.as_ref().and_then(|walk| walk.perl.as_ref());
             let shipped = perl.into_iter().flat_map(|perl| &perl.packages).map(|shipped| &*shipped.package);
@@ -135,7 +165,10 @@ impl Bench<'_> {
         Dossier {
             project,
             cpan,
-            teapot: self.instances.and_then(|instances| instances.facts(&known.file.filename)).cloned(),
+            teapot: self.evidence.teapot.as_ref().and_then(|records| records.facts(&known.file.filename)).cloned(),
+            history,
+            pypi,
+            advisories,
             version: known.file.version.clone(),
             filename: known.file.filename.clone(),
             kind: known.file.kind,
@@ -156,7 +189,9 @@ impl Bench<'_> {
     pub fn judge(&self, dossier: &Dossier) -> Verdict {
         let mut findings = signals::examine(dossier, About::Project);
         findings.extend(signals::examine(dossier, About::File));
-        self.decide(&dossier.project, &dossier.version, dossier.clock_start, &findings)
+        let fix = security_fix::of(dossier, &findings)
+            .map(|fix| policy::SecurityFix { summary: fix.summary, is_trustworthy: fix.is_trustworthy });
+        self.decide_with(&dossier.project, (&dossier.version, dossier.clock_start), &findings, fix.as_ref())
     }
 
     /// The policy's word on findings already made; for files whose own facts add nothing.
@@ -167,6 +202,16 @@ impl Bench<'_> {
         clock_start: Timestamp,
         findings: &[Finding],
     ) -> Verdict {
+        self.decide_with(facts, (version, clock_start), findings, None)
+    }
+
+    fn decide_with(
+        &self,
+        facts: &ProjectFacts,
+        (version, clock_start): (&Version, Timestamp),
+        findings: &[Finding],
+        fix: Option<&policy::SecurityFix>,
+    ) -> Verdict {
         let waived = self.waived();
         let case = Case {
             project: &facts.project,
@@ -175,6 +220,7 @@ impl Bench<'_> {
             waived: &waived,
             blocked: self.blocked(version),
             private_hold: self.private_hold,
+            fix,
         };
         policy::decide(&case, findings, self.policy, self.now)
     }
@@ -200,5 +246,13 @@ impl Bench<'_> {
             }
             RuleKind::Block { .. } | RuleKind::Waiver { .. } => None,
         })
+    }
+}
+
+impl Evidence {
+    /// What the index's own document says to be wrong with a version.
+    fn vulnerabilities(&self, version: &Version) -> Vec<crate::registry::pypi::json_api::Vulnerability> {
+        let record = self.pypi.as_ref().and_then(|records| records.releases.get(version));
+        record.map(|record| record.vulnerabilities.clone()).unwrap_or_default()
     }
 }

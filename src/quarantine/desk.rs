@@ -11,8 +11,8 @@ pub use super::target::Target;
 use super::view::View;
 use super::{Quarantine, QuarantineError};
 use crate::domain::{
-    Actor, Decision, EventDraft, EventKind, FileName, Outcome, Pin, Project, Role, RuleKind, Scope, Severity,
-    StandingRule, State, Timestamp, Upload, Version,
+    Actor, Decision, EventDraft, EventKind, FileName, KnownProject, Outcome, Pin, Project, Role, RuleKind, Scope,
+    Severity, StandingRule, State, Timestamp, Upload, Version,
 };
 use crate::policy;
 use crate::store::{Change, StoreError};
@@ -120,7 +120,20 @@ impl Quarantine {
         let reason = checked_reason(&request.reason)?;
         let (project, _, uploads) = self.covered(request, final_states).await?;
         let uploads: Vec<Upload> = uploads.into_iter().filter(|upload| final_states(upload.state)).collect();
-        self.reopen_rows(&project, uploads, &request.by, &reason, Change::default()).await
+        let mut decided = {
+            let _turn = self.editions.turn(&project).await;
+            // What spoke against it may not speak any more: it is judged anew, and a person decides about what is true now.
+            let unjudged = |known| KnownProject { judged_under: None, ..known };
+            let change = Change { listing: self.store.project(&project).await?.map(unjudged), ..Change::default() };
+            self.reopen_rows(&project, uploads, &request.by, &reason, change).await?
+        };
+        self.judge_known(&project).await?;
+        for upload in &mut decided.changed {
+            if let Some(judged) = self.store.get(&upload.id).await? {
+                *upload = judged;
+            }
+        }
+        Ok(decided)
     }
 
     async fn close(

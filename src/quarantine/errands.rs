@@ -56,6 +56,7 @@ impl Quarantine {
                 versions.push(version);
             }
         }
+        self.remember_collecting(view, now).await?;
         let newest = versions.iter().rev().take(AHEAD);
         for version in newest {
             self.store.enqueue(job(REQUIREMENTS, format!("{project}=={version}"), now)).await?;

@@ -179,25 +179,9 @@ impl Quarantine {
         }
         let missing = || QuarantineError::NotFound(format!("{filename}.provenance"));
         let entry = view.file(filename).ok_or_else(missing)?;
-        let url =
-            entry.file.file.provenance.as_deref().and_then(|url| url::Url::parse(url).ok()).ok_or_else(missing)?;
-        let index =
-            view.known.as_ref().and_then(|known| self.index_of(&known.project, &known.origin)).ok_or_else(missing)?;
-        let hosts = index.allowed_hosts();
-        let request = crate::upstream::PageRequest {
-            url: &url,
-            accept: "application/vnd.pypi.integrity.v1+json",
-            validators: None,
-            max_bytes: 4 << 20,
-            deadline: VERIFICATION_WAIT,
-            hosts: &hosts,
-            credentials: index.credentials.as_ref(),
-            close: index.closes,
-        };
-        match self.upstream.page(request).await {
-            Ok(crate::upstream::PageAnswer::Fresh(page)) => Ok(Ok(page.body)),
-            Ok(_) => Err(missing()),
-            Err(error) => Err(QuarantineError::Fetch(error.to_string())),
+        match self.fetch_provenance(&view, entry.file).await? {
+            Some(bytes) => Ok(Ok(bytes)),
+            None => Err(missing()),
         }
     }
 

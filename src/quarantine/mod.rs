@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
 
+use crate::attest::TrustRoot;
 use crate::blob::{Blobs, StagingArea};
 use crate::corpus::Corpora;
 use crate::domain::{Clock, Ecosystem, Origin, Project, State, Timestamp};
@@ -12,6 +13,7 @@ use crate::policy::Policy;
 use crate::store::Store;
 use crate::upstream::{SingleFlight, Upstream};
 
+pub mod advice;
 pub mod assess;
 mod budget;
 mod corrections;
@@ -32,9 +34,12 @@ pub mod json_api;
 mod leave;
 pub mod own_names;
 pub mod pins;
+pub mod policy_trial;
+pub mod pypi;
 mod reading;
 pub mod refresh;
 pub mod release;
+pub mod remedies;
 pub mod root;
 mod rows;
 mod settle;
@@ -47,6 +52,7 @@ pub mod view;
 mod whole_file;
 pub mod why;
 
+pub use advice::{AdvisorySettings, AdvisoryShelf, AdvisorySource};
 pub use cpan::{Cpan, CpanSettings};
 pub use editions::Edition;
 pub use error::{QuarantineError, Refusal};
@@ -71,6 +77,10 @@ pub struct Settings {
     pub public_url: Arc<str>,
     /// Where the list of all names is kept between readings.
     pub names_file: std::path::PathBuf,
+    /// Where advisories come from, if from anywhere.
+    pub advisories: Option<AdvisorySettings>,
+    /// With what attestations are verified; `None`: not at all.
+    pub trust: Option<TrustRoot>,
 }
 
 /// The workers and cellars that the quarantine joins.
@@ -118,6 +128,10 @@ pub struct Quarantine {
     /// What time it is, and whether to believe it.
     pub timekeeper: Timekeeper,
     policy: ArcSwap<Policy>,
+    advisories: ArcSwap<AdvisoryShelf>,
+    trust: Option<TrustRoot>,
+    /// One at a time changes what is known of accounts.
+    account_turn: tokio::sync::Mutex<()>,
     /// Rise with every change: older views are not used.
     editions: editions::Editions,
     hot: moka::sync::Cache<Project, Arc<View>>,
@@ -142,7 +156,7 @@ impl Quarantine {
         cellars: Cellars,
         sides: Sides,
         policy: Policy,
-        settings: Settings,
+        mut settings: Settings,
     ) -> Result<Arc<Self>, QuarantineError> {
         let highest = cellars.store.highest_time().await?;
         let hot = moka::sync::Cache::builder()
@@ -160,6 +174,9 @@ impl Quarantine {
             cpan: sides.cpan,
             teapot: sides.teapot,
             policy: ArcSwap::from_pointee(policy),
+            advisories: ArcSwap::from_pointee(AdvisoryShelf::opening(settings.advisories.as_ref())),
+            trust: settings.trust.take(),
+            account_turn: tokio::sync::Mutex::default(),
             editions: editions::Editions::new(),
             hot,
             missing: moka::sync::Cache::new(10_000),

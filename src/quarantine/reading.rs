@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::assess::Bench;
+use super::advice::Advice;
+use super::assess::{Bench, Evidence};
 use super::cpan::CpanRecords;
 use super::indexes::{Index, Reading};
 use super::intake::{self, Arrival, Intake};
+use super::pypi::ProjectRecords;
 use super::refresh::Freshness;
 use super::teapot::TeapotRecords;
 use super::view::View;
 use super::{Edition, Quarantine, QuarantineError};
 use crate::archive::Walk;
 use crate::domain::{
-    Ecosystem, EventKind, KnownFile, KnownProject, Listing, PageRead, Project, RuleKind, Sha256, Standing,
+    Ecosystem, EventKind, KnownFile, KnownProject, Listing, Origin, PageRead, Project, RuleKind, Sha256, Standing,
     StandingRule, State, Timestamp, Upload, UploadId,
 };
 use crate::registry::pypi::read_listing;
@@ -192,21 +194,25 @@ impl Quarantine {
         let private_hold = index.hold;
         // A waiver that runs out changes what is served at that moment.
         let next_end = next_waiver_end(&rules, now);
-        let records = self.records_for(known.as_ref(), &said, now).await;
-        let instances = self.instances_for(known.as_ref(), &said, &uploads, now).await?;
+        let evidence = Evidence {
+            cpan: self.records_for(known.as_ref(), &said, now).await,
+            teapot: self.instances_for(known.as_ref(), &said, &uploads, now).await?,
+            pypi: self.python_records(project, &index.origin).await?,
+            advice: Advice::new(self.advisories().as_ref().clone(), &uploads),
+        };
         let judged_under = Bench {
             policy: &policy,
             corpus: &corpus,
             rules: &rules,
             private_hold,
             namesake: namesake.as_deref(),
-            records: records.as_ref(),
-            instances: instances.as_ref(),
+            evidence: &evidence,
             now,
         }
-        .digest();
+        .digest(project);
         let previous_read = read_before.map(|read| read.at);
         let read_at = read.as_ref().map(|read| read.at).or(previous_read);
+        let is_page = matches!(said, Said::Page(_));
         let listing = match (said, &known) {
             (Said::Page(listing), _) => listing,
             (Said::Nothing, Some(known)) if known.judged_under != Some(judged_under) => as_listing(known),
@@ -232,8 +238,7 @@ impl Quarantine {
                 rules: &rules,
                 private_hold,
                 namesake: namesake.as_deref(),
-                records: records.as_ref(),
-                instances: instances.as_ref(),
+                evidence: &evidence,
                 now,
             };
             let arrival = Arrival {
@@ -241,6 +246,7 @@ impl Quarantine {
                 origin: &origin,
                 listing,
                 known,
+                is_page,
                 uploads,
                 walks,
                 previous_read,
@@ -272,6 +278,18 @@ impl Quarantine {
             }
         }
         Ok(walks)
+    }
+
+    /// What was learned from PyPI's records of a public project.
+    pub(super) async fn python_records(
+        &self,
+        project: &Project,
+        origin: &Origin,
+    ) -> Result<Option<ProjectRecords>, QuarantineError> {
+        if project.ecosystem == Ecosystem::Pypi && origin.is_public() {
+            return self.records_of(project).await.map(Some);
+        }
+        Ok(None)
     }
 
     /// What CPAN's records say of a distribution as it is about to be known.

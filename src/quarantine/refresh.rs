@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::assess::Bench;
+use super::advice::Advice;
+use super::assess::{Bench, Evidence};
 use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
 use super::{Edition, Quarantine, QuarantineError};
 use crate::domain::{Ecosystem, KnownProject, Project, State, Timestamp, Upload};
@@ -193,9 +194,16 @@ impl Quarantine {
             Some(cpan) => Some(cpan.records(known, corpora.of(project.ecosystem), &policy).await),
             None => None,
         };
+        let uploads = self.store.of(project).await?;
         let instances = match project.ecosystem {
-            Ecosystem::Teapot => Some(self.teapot_records(known, &self.store.of(project).await?).await?),
+            Ecosystem::Teapot => Some(self.teapot_records(known, &uploads).await?),
             Ecosystem::Pypi | Ecosystem::Cpan => None,
+        };
+        let evidence = Evidence {
+            cpan: records,
+            teapot: instances,
+            pypi: self.python_records(project, origin).await?,
+            advice: Advice::new(self.advisories().as_ref().clone(), &uploads),
         };
         Ok(work(&Bench {
             policy: &policy,
@@ -203,8 +211,7 @@ impl Quarantine {
             rules: &rules,
             private_hold,
             namesake: namesake.as_deref(),
-            records: records.as_ref(),
-            instances: instances.as_ref(),
+            evidence: &evidence,
             now: self.timekeeper.now(),
         }))
     }

@@ -48,6 +48,7 @@ impl Quarantine {
         let mut seen = HashSet::new();
         let due = view.files().filter(|entry| is_due(entry, &view)).map(|entry| entry.file.file.version.clone());
         let versions: Vec<Version> = due.filter(|version| seen.insert(version.clone())).collect();
+        let (view, versions) = self.with_records(view, versions).await?;
         let mut released = false;
         for version in versions {
             let mut family = vec![(view.clone(), version.clone())];
@@ -71,6 +72,26 @@ impl Quarantine {
         let rules = self.store.rules_of(&view.project).await?;
         let next_end = next_waiver_end(&rules, self.timekeeper.now());
         Ok(self.make_view(known, uploads, (view.read_at, next_end), None, edition))
+    }
+
+    /// What nobody has looked up of a release is looked up before it leaves: then it is judged again, and perhaps it stays.
+    async fn with_records(
+        self: &Arc<Self>,
+        view: Arc<View>,
+        versions: Vec<Version>,
+    ) -> Result<(Arc<View>, Vec<Version>), QuarantineError> {
+        if self.are_collected(&view, &versions).await? {
+            return Ok((view, versions));
+        }
+        if !self.collect(&view, &versions).await? {
+            return Ok((view, versions));
+        }
+        // The page was read just now, so this judges again and asks nobody.
+        self.outdate(&view.project);
+        let view = self.read_and_take_in(&view.project, Freshness::Usual).await?;
+        let still_due = |version: &Version| view.version(version).any(|entry| is_due(&entry, &view));
+        let versions = versions.into_iter().filter(still_due).collect();
+        Ok((view, versions))
     }
 
     /// Follows exact pins from the first member. Members whose time has come join; a held one whose time has not is an obstacle.
@@ -222,7 +243,8 @@ fn is_due(entry: &Entry<'_>, view: &View) -> bool {
 fn waits_for_time(upload: &Upload, view: &View) -> bool {
     upload.state == State::Held
         && upload.decision.is_none()
-        && matches!(upload.verdict.outcome, Outcome::Hold | Outcome::Release)
+        // A review with an end asks a person to be quicker than time, not to be the only one who may.
+        && upload.verdict.outcome != Outcome::Reject
         && !matches!(upload.examination, Examination::Failed { .. })
         && upload.hold_until.zip(view.read_at).is_some_and(|(until, read)| until <= read)
 }

@@ -38,6 +38,7 @@ impl Quarantine {
         staged: &Staged,
         mut walk: Walk,
     ) -> Result<Upload, QuarantineError> {
+        self.remember_contents(view, file, &walk).await?;
         let metadata = walk.metadata.take().filter(|_| file.file.kind == FileKind::Wheel);
         let objection = self.metadata_objection(view, file, metadata.as_deref()).await?;
         self.blobs.store(staged).await?;
@@ -144,7 +145,7 @@ impl Quarantine {
                 kept = Some(bytes);
             }
             if upload.state == State::Held && upload.decision.is_none() && verdict.outcome == Outcome::Review {
-                upload.hold_until = None;
+                upload.hold_until = verdict.until;
             }
             let speaks_against = verdict.outcome >= Outcome::Review;
             upload.verdict = verdict;

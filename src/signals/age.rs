@@ -4,14 +4,18 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Age;
 
-static META: SignalMeta =
-    SignalMeta { id: "age", question: "From when does this file's age count?", about: About::File };
+static META: SignalMeta = SignalMeta {
+    id: "age",
+    question: "From when does this file's age count?",
+    family: Family::Record,
+    about: About::File,
+};
 
 impl Signal for Age {
     fn meta(&self) -> &'static SignalMeta {

@@ -3,14 +3,18 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
 pub struct ArchiveObjection;
 
-static META: SignalMeta =
-    SignalMeta { id: "archive", question: "Is the file a plain, honest archive?", about: About::File };
+static META: SignalMeta = SignalMeta {
+    id: "archive",
+    question: "Is the file a plain, honest archive?",
+    family: Family::Content,
+    about: About::File,
+};
 
 impl Signal for ArchiveObjection {
     fn meta(&self) -> &'static SignalMeta {

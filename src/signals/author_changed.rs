@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use super::{About, CpanFacts, Dossier, EarlierRelease, Signal, SignalMeta, dormant_revival, finding};
-use crate::domain::{Confidence, Finding, Severity, Timestamp};
+use crate::domain::{Confidence, Family, Finding, Severity, Timestamp};
 
 /// See the module.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct AuthorChanged;
 static META: SignalMeta = SignalMeta {
     id: "author-changed",
     question: "Does somebody upload whom this distribution does not know?",
+    family: Family::Identity,
     about: About::File,
 };
 

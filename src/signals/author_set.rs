@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct AuthorSet;
 static META: SignalMeta = SignalMeta {
     id: "author-set",
     question: "Does a Tcl package name other authors than the version before it?",
+    family: Family::Identity,
     about: About::File,
 };
 

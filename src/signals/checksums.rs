@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::{About, ChecksumsVerdict, Dossier, Signal, SignalMeta, SignatureState, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -15,12 +15,14 @@ pub struct Checksums;
 static META: SignalMeta = SignalMeta {
     id: "checksums",
     question: "Does CPAN's own CHECKSUMS file vouch for these bytes?",
+    family: Family::Record,
     about: About::File,
 };
 
 static INTEGRITY: SignalMeta = SignalMeta {
     id: "integrity",
     question: "Does CPAN's own CHECKSUMS file contradict these bytes?",
+    family: Family::Record,
     about: About::File,
 };
 

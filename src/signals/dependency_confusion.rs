@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -12,15 +12,21 @@ pub struct DependencyConfusion;
 static META: SignalMeta = SignalMeta {
     id: "internal-name",
     question: "Does a public project carry a name of ours, or a version made to win?",
+    family: Family::Confusion,
     about: About::Project,
 };
 
-static NAMESAKE: SignalMeta =
-    SignalMeta { id: "private-namesake", question: "Does a private index show the same name?", about: About::Project };
+static NAMESAKE: SignalMeta = SignalMeta {
+    id: "private-namesake",
+    question: "Does a private index show the same name?",
+    family: Family::Confusion,
+    about: About::Project,
+};
 
 static HUGE: SignalMeta = SignalMeta {
     id: "huge-first-version",
     question: "Does a young project start with a version made to win every comparison?",
+    family: Family::Confusion,
     about: About::Project,
 };
 

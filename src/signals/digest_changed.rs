@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct DigestChanged;
 static META: SignalMeta = SignalMeta {
     id: "digest-changed",
     question: "Does the upstream promise other bytes than when it first showed this file?",
+    family: Family::Record,
     about: About::File,
 };
 

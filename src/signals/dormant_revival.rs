@@ -3,8 +3,8 @@
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
-use super::{About, CpanFacts, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity, Timestamp};
+use super::{About, CpanFacts, Dossier, History, Signal, SignalMeta, finding};
+use crate::domain::{Confidence, Family, Finding, Severity, Timestamp};
 
 /// See the module.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct DormantRevival;
 static META: SignalMeta = SignalMeta {
     id: "dormant-revival",
     question: "Is this the first release after years of silence?",
+    family: Family::Behaviour,
     about: About::File,
 };
 
@@ -33,6 +34,9 @@ impl Signal for DormantRevival {
     }
 
     fn examine(&self, dossier: &Dossier) -> Vec<Finding> {
+        if let Some(history) = dossier.history.as_ref().filter(|_| dossier.cpan.is_none()) {
+            return of_python(history);
+        }
         let Some(cpan) = &dossier.cpan else { return Vec::new() };
         let when = dossier.published.unwrap_or(dossier.first_seen);
         let Some(last) = asleep(cpan, when) else { return Vec::new() };
@@ -46,11 +50,22 @@ impl Signal for DormantRevival {
     }
 }
 
+/// On PyPI, where an account is worth stealing long after its owner has lost interest (ctx slept for eight years).
+fn of_python(history: &History) -> Vec<Finding> {
+    let Some((silence, last)) = history.silence() else { return Vec::new() };
+    // What is always left alone for years and then mended is no news.
+    let (severity, points) = if history.habits.pauses == 0 { (Severity::Medium, 36) } else { (Severity::Low, 12) };
+    let months = silence.whole_days() / 30;
+    let summary = format!("{} broke {months} months of silence since {}.", history.this.version, last.version);
+    let evidence = json!({ "last": last, "this": history.this, "habits": history.habits });
+    vec![finding(&META, (severity, Confidence::Medium, points), summary, evidence)]
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
 
-    use super::super::sample::{cpan, dossier, earlier};
+    use super::super::sample::{Line, cpan, dossier, dossier_of, earlier};
     use super::*;
 
     fn seen(releases: &[Option<Timestamp>]) -> Option<String> {
@@ -60,6 +75,21 @@ mod tests {
         });
         let facts = CpanFacts { earlier: earlier.collect(), ..cpan() };
         DormantRevival.examine(&dossier(facts)).first().map(|finding| finding.summary.clone())
+    }
+
+    #[test]
+    fn on_pypi_a_year_counts_unless_it_is_usual() {
+        let year = 24 * 365;
+        let points = |hours: &[i64]| {
+            let versions = ["1.0", "2.0", "3.0", "4.0"];
+            let lines = versions.iter().zip(hours).map(|(version, hours)| Line { version, hours: *hours, bytes: 1 });
+            let found = DormantRevival.examine(&dossier_of(&lines.collect::<Vec<_>>()));
+            found.first().map(|finding| finding.points)
+        };
+        assert_eq!(points(&[year + 2_000, year + 10, 1]), Some(36));
+        assert_eq!(points(&[2 * year, year, 4_000, 1]), None);
+        assert_eq!(points(&[4 * year, 2 * year, year / 2, 1]), None, "half a year");
+        assert_eq!(points(&[6 * year, 4 * year, 2 * year, 1]), Some(12));
     }
 
     #[test]

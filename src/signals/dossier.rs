@@ -1,8 +1,10 @@
 //! The dossier: every fact that a verdict is made from, collected once, stored under its digest, readable for ever.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{CpanFacts, TeapotFacts};
+use super::{AdvisoryFacts, CpanFacts, History, PypiFacts, TeapotFacts, Timeline};
 use crate::archive::Walk;
 use crate::corpus::Neighbour;
 use crate::domain::{
@@ -39,6 +41,9 @@ pub struct ProjectFacts {
     pub hidden: Vec<HiddenFile>,
     /// The private index that shows the same name.
     pub private_namesake: Option<String>,
+    /// All of its releases; a dossier keeps of it what surrounds its own release.
+    #[serde(skip)]
+    pub timeline: Arc<Timeline>,
 }
 
 /// A known file for which the upstream now promises something else.
@@ -86,6 +91,15 @@ pub struct Dossier {
     pub changed: Option<ChangedFile>,
     /// What reading the bytes showed, once they were read.
     pub archive: Option<Walk>,
+    /// The release among the others of its project, where the page gives it a date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+    /// What PyPI's own records say, for a release on a Python index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pypi: Option<PypiFacts>,
+    /// What advisories say of it.
+    #[serde(default)]
+    pub advisories: AdvisoryFacts,
     /// What CPAN's own records say, for a release on CPAN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpan: Option<CpanFacts>,

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct ForeignFiles;
 static META: SignalMeta = SignalMeta {
     id: "foreign-files",
     question: "Does the page list files that are not this project's?",
+    family: Family::Record,
     about: About::Project,
 };
 

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct ForeignPackages;
 static META: SignalMeta = SignalMeta {
     id: "foreign-packages",
     question: "Does the archive install modules that belong to others?",
+    family: Family::Content,
     about: About::File,
 };
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
 use crate::archive::{RunsAt, ScriptFact, ScriptFactKind};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub struct InstallScript;
 static META: SignalMeta = SignalMeta {
     id: "install-script",
     question: "Does the distribution do unusual things while it is installed or loaded?",
+    family: Family::Content,
     about: About::File,
 };
 

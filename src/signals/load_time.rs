@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
 use crate::archive::LoadTimeKind;
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub struct LoadTime;
 static META: SignalMeta = SignalMeta {
     id: "load-time",
     question: "Does a Tcl package do unusual things as soon as it is loaded, or contradict its index?",
+    family: Family::Content,
     about: About::File,
 };
 

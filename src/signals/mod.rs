@@ -2,13 +2,20 @@
 
 use std::fmt;
 
-use crate::domain::{Confidence, Finding, Severity};
+use serde_json::json;
+use time::format_description::well_known::Rfc3339;
 
+use crate::domain::{Confidence, Family, Finding, Severity, Timestamp, UNAVAILABLE};
+
+pub mod advisory_facts;
 pub mod age;
 pub mod archive_objection;
 pub mod author_changed;
 pub mod author_set;
+pub mod burst;
 pub mod checksums;
+pub mod contact_changed;
+pub mod copied_identity;
 pub mod cpan_facts;
 pub mod dependency_confusion;
 pub mod digest_changed;
@@ -16,19 +23,40 @@ pub mod dormant_revival;
 pub mod dossier;
 pub mod foreign_files;
 pub mod foreign_packages;
+pub mod history;
 pub mod install_script;
 pub mod load_time;
+pub mod loose_dependency;
+pub mod malware;
+pub mod neighbours_withdrawn;
+pub mod new_dependency;
+pub mod owner_changed;
+pub mod provenance;
+pub mod pypi_facts;
+pub mod released_together;
 pub mod replaced_instance;
+pub mod repository_changed;
 #[cfg(test)]
 mod sample;
+pub mod security_fix;
+pub mod size_jump;
+pub mod startup_hook;
 pub mod teapot_facts;
 pub mod typosquat;
 pub mod upstream_status;
 pub mod version_jump;
+pub mod vulnerability;
 pub mod withdrawn;
+pub mod young_project;
 
+pub use advisory_facts::{AdvisoryFact, AdvisoryFacts, Feed, FixFact};
 pub use cpan_facts::{ChecksumsVerdict, CpanFacts, EarlierRelease, ForeignPackage, OwnershipMove, SignatureState};
 pub use dossier::{ChangedFile, Dossier, ProjectFacts};
+pub use history::{Habits, History, Release, Timeline};
+pub use pypi_facts::{
+    Account, Attestation, Companion, FailedReading, NewRequirement, OwnerChange, PublisherFacts, PypiFacts,
+    ReleaseSays, Requirement, Resembled,
+};
 pub use teapot_facts::{EarlierInstance, TeapotFacts};
 
 /// What a signal is about.
@@ -47,6 +75,8 @@ pub struct SignalMeta {
     pub id: &'static str,
     /// What it asks, in one sentence.
     pub question: &'static str,
+    /// Which kind of witness it is.
+    pub family: Family,
     /// What its findings are about.
     pub about: About,
 }
@@ -78,6 +108,22 @@ pub const ALL: &[&dyn Signal] = &[
     &replaced_instance::ReplacedInstance,
     &load_time::LoadTime,
     &version_jump::VersionJump,
+    &burst::Burst,
+    &size_jump::SizeJump,
+    &young_project::YoungProject,
+    &neighbours_withdrawn::NeighboursWithdrawn,
+    &new_dependency::NewDependency,
+    &loose_dependency::LooseDependency,
+    &released_together::ReleasedTogether,
+    &copied_identity::CopiedIdentity,
+    &owner_changed::OwnerChanged,
+    &contact_changed::ContactChanged,
+    &repository_changed::RepositoryChanged,
+    &provenance::Provenance,
+    &startup_hook::StartupHook,
+    &malware::Malware,
+    &vulnerability::Vulnerability,
+    &security_fix::SecurityFix,
 ];
 
 /// Everything that the signals of this kind see, heaviest first.
@@ -88,6 +134,18 @@ pub fn examine(dossier: &Dossier, about: About) -> Vec<Finding> {
     findings
 }
 
+/// The signal could not run, and why: the policy says what that means (rule 19).
+fn unavailable(meta: &SignalMeta, why: &str) -> Finding {
+    let summary = format!("What {} needs could not be read: {why}.", meta.id);
+    let evidence = json!({ UNAVAILABLE: true, "why": why });
+    finding(meta, (Severity::Info, Confidence::High, 0), summary, evidence)
+}
+
+/// A moment in evidence.
+fn moment(time: Timestamp) -> String {
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
 /// A finding of the signal with this id; signals fill in the rest.
 fn finding(
     meta: &SignalMeta,
@@ -95,5 +153,5 @@ fn finding(
     summary: String,
     evidence: serde_json::Value,
 ) -> Finding {
-    Finding { signal: meta.id.into(), severity, confidence, points, summary, evidence }
+    Finding { signal: meta.id.into(), family: meta.family, severity, confidence, points, summary, evidence }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct ReplacedInstance;
 static META: SignalMeta = SignalMeta {
     id: "replaced-instance",
     question: "Did the repository replace the bytes of an instance that it had?",
+    family: Family::Record,
     about: About::File,
 };
 

@@ -5,7 +5,7 @@ use time::Duration;
 
 use super::{About, Dossier, ProjectFacts, Signal, SignalMeta, finding};
 use crate::corpus::{Confusion, Neighbour};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct Typosquat;
 static META: SignalMeta = SignalMeta {
     id: "typosquat",
     question: "Does the name look like a well-known or internal one?",
+    family: Family::Name,
     about: About::Project,
 };
 

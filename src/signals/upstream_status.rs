@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity};
+use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub struct UpstreamStatus;
 static META: SignalMeta = SignalMeta {
     id: "upstream-status",
     question: "Has the index quarantined, archived or deprecated the project?",
+    family: Family::Record,
     about: About::Project,
 };
 

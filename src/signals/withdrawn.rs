@@ -4,14 +4,18 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use super::{About, Dossier, Signal, SignalMeta, finding};
-use crate::domain::{Confidence, Finding, Severity, Timestamp};
+use crate::domain::{Confidence, Family, Finding, Severity, Timestamp};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Withdrawn;
 
-static META: SignalMeta =
-    SignalMeta { id: "withdrawn", question: "Did the upstream yank or remove the file?", about: About::File };
+static META: SignalMeta = SignalMeta {
+    id: "withdrawn",
+    question: "Did the upstream yank or remove the file?",
+    family: Family::Record,
+    about: About::File,
+};
 
 /// So old at first sight, a file that is yanked is history: exact pins still need it (PEP 592).
 const OLD: time::Duration = time::Duration::days(30);

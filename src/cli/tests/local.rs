@@ -160,6 +160,7 @@ async fn check_config_shows_every_value_with_its_source() {
     pypi.private                       = []                                   # default
     pypi.refresh                       = "1m"                                 # default
     pypi.reread                        = "1h"                                 # default
+    pypi.trusted_root                  = (not set)                            # default
     pypi.upstream                      = "http://index.example.test/simple/"  # lazaret.toml:2
     pypi.username                      = "me"                                 # lazaret.toml:3
     store.data_dir                     = "lazaret-data"                       # default

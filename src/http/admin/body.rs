@@ -97,6 +97,8 @@ pub(super) struct UploadBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FindingBody {
     signal: String,
+    /// name, confusion, identity, behaviour, content or record.
+    family: String,
     /// info, low, medium, high or critical.
     severity: String,
     /// low, medium or high.
@@ -125,6 +127,7 @@ impl From<&Finding> for FindingBody {
     fn from(finding: &Finding) -> Self {
         Self {
             signal: finding.signal.to_string(),
+            family: finding.family.to_string(),
             severity: finding.severity.to_string(),
             confidence: finding.confidence.to_string(),
             points: finding.points,

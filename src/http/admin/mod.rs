@@ -20,6 +20,7 @@ mod decisions;
 mod guard;
 mod openapi;
 mod tokens;
+mod trials;
 mod uploads;
 
 pub use openapi::document as openapi_document;
@@ -53,6 +54,8 @@ pub fn router(desk: Desk) -> Router {
         .route("/audit/verify", get(audit::verify))
         .route("/why", get(uploads::why))
         .route("/blocks", get(blocks::list).post(blocks::block).delete(blocks::unblock))
+        .route("/policy/try", post(trials::try_policy))
+        .route("/remedies", post(trials::remedies))
         .route("/private-names", axum::routing::delete(corrections::give_back))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{name}", axum::routing::delete(tokens::revoke))

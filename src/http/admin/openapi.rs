@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{artifacts, audit, blocks, corrections, decisions, tokens, uploads};
+use super::{artifacts, audit, blocks, corrections, decisions, tokens, trials, uploads};
 
 #[derive(Debug, OpenApi)]
 #[openapi(
@@ -27,6 +27,8 @@ use super::{artifacts, audit, blocks, corrections, decisions, tokens, uploads};
         blocks::unblock,
         corrections::unpin,
         corrections::give_back,
+        trials::try_policy,
+        trials::remedies,
         tokens::list,
         tokens::create,
         tokens::revoke,

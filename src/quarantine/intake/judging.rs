@@ -5,10 +5,13 @@ use std::collections::{HashMap, HashSet};
 use super::super::version_hold::{self, Member};
 use super::{Work, hold_until, id_of};
 use crate::domain::{
-    Decision, EventKind, Examination, KnownFile, KnownProject, Outcome, RuleKind, Scope, Standing, StandingRule, State,
-    Timestamp, Upload, UploadId,
+    Decision, Ecosystem, EventKind, Examination, KnownFile, KnownProject, Outcome, RuleKind, Scope, Standing,
+    StandingRule, State, Timestamp, Upload, UploadId,
 };
 use crate::signals::ProjectFacts;
+
+/// A release is news for so long; most malicious ones are found and removed within this time.
+const NEWS: time::Duration = time::Duration::days(14);
 
 impl Work<'_> {
     pub(super) fn judge_version(
@@ -57,7 +60,7 @@ impl Work<'_> {
         uploads: &mut HashMap<UploadId, Upload>,
     ) {
         let mut verdict = self.bench.decide(facts, &file.file.version, start, &self.project_findings);
-        if self.bench.records.is_some() || self.bench.instances.is_some() {
+        if self.bench.evidence.cpan.is_some() || self.bench.evidence.teapot.is_some() {
             // On CPAN and teapot the records of a release speak for or against it before its bytes do. What an index listed for years is
             // not held for them any more, unless they break a hard rule; what no index lists has nothing else to stand for it.
             let whole = self.bench.judge(&self.bench.dossier(facts, file, start, None, None));
@@ -65,11 +68,18 @@ impl Work<'_> {
                 verdict = whole;
             }
         }
+        if self.deserves_a_closer_look(facts, file, start) {
+            // What its page and its records show weighs as soon as it is seen; what is older has been installed everywhere.
+            let whole = self.bench.judge(&self.bench.dossier(facts, file, start, None, None));
+            if whole.outcome > verdict.outcome {
+                verdict = whole;
+            }
+        }
         let undated = file.file.uploaded_at().is_none();
         // Rule 12: what the first read trusted is not taken back when the policy is read again.
         let trusted = trusted || (!is_new && file.is_trusted_from_the_first(facts.first_read));
         // On teapot everything is undated: what the first index had is trusted whatever looks like what, but for hard rules.
-        let harmless = match self.bench.instances {
+        let harmless = match self.bench.evidence.teapot {
             Some(_) => verdict.outcome != Outcome::Reject,
             None => verdict.outcome == Outcome::Hold,
         };
@@ -93,6 +103,13 @@ impl Work<'_> {
             self.tell(kind, &upload, None, upload.verdict.reason.clone());
         }
         uploads.insert(upload.id.clone(), upload);
+    }
+
+    /// A Python release that is news, or that an advisory calls malware.
+    fn deserves_a_closer_look(&self, facts: &ProjectFacts, file: &KnownFile, start: Timestamp) -> bool {
+        let is_python = facts.project.ecosystem == Ecosystem::Pypi;
+        let is_news = is_python && facts.origin.is_public() && self.bench.now - start <= NEWS;
+        is_news || self.bench.evidence.advice.is_malware(&facts.project, &file.file.version)
     }
 
     /// A file with a row: only what the house decided may be decided again by the house.

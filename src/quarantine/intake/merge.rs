@@ -22,6 +22,8 @@ pub(super) struct Moments {
     pub(super) now: Timestamp,
     pub(super) first_sight: Timestamp,
     pub(super) absent_until: Option<Timestamp>,
+    /// Whether a page was read: what is judged again from memory says nothing about what the index promises now.
+    pub(super) is_page: bool,
 }
 
 pub(super) fn merge(known: &mut KnownProject, listing: Listing, moments: Moments, volatile: bool) -> Merged {
@@ -52,7 +54,9 @@ pub(super) fn merge(known: &mut KnownProject, listing: Listing, moments: Moments
             merged.revived.insert(index);
         }
         if is_same_promise(&file.file, &listed) {
-            file.disputed = None;
+            if moments.is_page {
+                file.disputed = None;
+            }
             if file.file.yanked != listed.yanked {
                 merged.revived.insert(index);
             }
@@ -88,7 +92,7 @@ pub(super) fn merge(known: &mut KnownProject, listing: Listing, moments: Moments
 
 /// Rule 11: the later of the upload time and the last complete read without the file; without a usable date, first sight.
 fn clock_start(listed: &ListedFile, moments: Moments) -> Timestamp {
-    let Moments { now, first_sight, absent_until } = moments;
+    let Moments { now, first_sight, absent_until, .. } = moments;
     match listed.uploaded_at() {
         Some(uploaded) if uploaded <= now => absent_until.map_or(uploaded, |read| uploaded.max(read.min(now))),
         _ => first_sight,

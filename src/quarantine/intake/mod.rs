@@ -27,6 +27,8 @@ pub struct Arrival<'a> {
     pub listing: Listing,
     /// What was known before.
     pub known: Option<KnownProject>,
+    /// Whether that page was read now; else it is what is known, to be judged again.
+    pub is_page: bool,
     /// The project's rows.
     pub uploads: Vec<Upload>,
     /// What examining the bytes of held files showed.
@@ -96,11 +98,12 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
         now: bench.now,
         first_sight: arrival.first_sight,
         absent_until: arrival.absent_until.filter(|_| !first_read),
+        is_page: arrival.is_page,
     };
     let merged = merge(&mut known, arrival.listing, moments, arrival.volatile);
     let facts = bench.facts(&known);
     let findings = bench.project_findings(&facts);
-    let digest = bench.digest();
+    let digest = bench.digest(&known.project);
     let judge_all = known.judged_under != Some(digest) || known.findings != findings;
     work.project_findings.clone_from(&findings);
     known.findings = findings;
@@ -164,9 +167,10 @@ struct Work<'a> {
 /// The row's time: for a hold its end, for what may go already now, for everything else none.
 fn hold_until(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
     match verdict.outcome {
-        Outcome::Hold => verdict.until,
+        // A review with an end asks a person, and ends all the same.
+        Outcome::Hold | Outcome::Review => verdict.until,
         Outcome::Release => Some(verdict.until.unwrap_or(now)),
-        Outcome::Review | Outcome::Reject => None,
+        Outcome::Reject => None,
     }
 }
 
