@@ -20,7 +20,10 @@ impl State {
             ["files", project, filename] => self.file(project, filename, request),
             ["pypi", name, "json"] => self.document(name, None),
             ["pypi", name, version, "json"] if self.manner == Manner::Rich => self.document(name, Some(version)),
-            _ => missing(),
+            _ => match self.memory().elsewhere.get(&path) {
+                Some(bytes) => plain(StatusCode::OK, "application/octet-stream", bytes.clone()),
+                None => missing(),
+            },
         }
     }
 

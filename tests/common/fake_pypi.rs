@@ -63,11 +63,17 @@ pub(crate) struct FakeProject {
     pub(crate) serial: u64,
     pub(crate) status: Option<(String, String)>,
     pub(crate) tracks: Vec<String>,
+    /// Role and account, as the JSON API shows them; empty: nobody is told.
+    pub(crate) roles: Option<Vec<(String, String)>>,
+    /// What the JSON API says to be wrong with its newest version.
+    pub(crate) vulnerabilities: Vec<serde_json::Value>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) projects: BTreeMap<String, FakeProject>,
+    /// What lies at other addresses.
+    pub(super) elsewhere: BTreeMap<String, Bytes>,
 }
 
 #[derive(Debug)]
@@ -141,6 +147,24 @@ impl FakePypi {
     pub(crate) fn set_status(&self, name: &str, status: &str, reason: &str) {
         let mut memory = self.memory();
         memory.projects.entry(normalised(name)).or_default().status = Some((status.to_owned(), reason.to_owned()));
+    }
+
+    /// The accounts that may upload: `Owner ada`, `Maintainer rob`.
+    pub(crate) fn set_roles(&self, name: &str, accounts: &[&str]) {
+        let account = |text: &&str| text.split_once(' ').map(|(role, user)| (role.to_owned(), user.to_owned()));
+        let roles = accounts.iter().filter_map(account).collect();
+        self.memory().projects.entry(normalised(name)).or_default().roles = Some(roles);
+    }
+
+    /// What the JSON API says to be wrong with the newest version.
+    pub(crate) fn set_vulnerabilities(&self, name: &str, vulnerabilities: &[serde_json::Value]) {
+        self.memory().projects.entry(normalised(name)).or_default().vulnerabilities = vulnerabilities.to_vec();
+    }
+
+    /// Puts bytes at a path of the index and says their address.
+    pub(crate) fn lay(&self, path: &str, bytes: impl Into<Bytes>) -> String {
+        self.memory().elsewhere.insert(path.to_owned(), bytes.into());
+        format!("{}{path}", self.base())
     }
 
     /// PEP 708.

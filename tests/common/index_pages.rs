@@ -128,16 +128,32 @@ pub(crate) fn document(name: &str, project: &FakeProject, version: Option<&str>,
     let of_version = project.files.iter().filter(|file| file.version == version);
     let requires: Vec<String> = of_version.flat_map(|file| requirements(&file.built)).collect();
     let requires = if requires.is_empty() { Value::Null } else { json!(requires) };
-    let info =
+    let mut info =
         json!({"name": name, "version": version, "summary": format!("{name} for tests"), "requires_dist": requires});
+    for file in project.files.iter().filter(|file| file.version == version) {
+        for (line, key) in [("Home-page: ", "home_page"), ("Author-email: ", "author_email"), ("Summary: ", "summary")]
+        {
+            for said in lines(&file.built, line) {
+                info[key] = json!(said);
+            }
+        }
+    }
+    let somebody = vec![("Owner".to_owned(), "somebody".to_owned())];
+    let roles = project.roles.as_ref().unwrap_or(&somebody).iter();
+    let roles: Vec<Value> = roles.map(|(role, user)| json!({"role": role, "user": user})).collect();
     let document = json!({
-        "info": info, "urls": urls, "releases": releases, "vulnerabilities": [], "last_serial": project.serial,
-        "ownership": {"organization": null, "roles": [{"role": "Owner", "user": "somebody"}]},
+        "info": info, "urls": urls, "releases": releases, "vulnerabilities": project.vulnerabilities,
+        "last_serial": project.serial, "ownership": {"organization": null, "roles": roles},
     });
     Some(document.to_string())
 }
 
 fn requirements(built: &Built) -> Vec<String> {
+    lines(built, "Requires-Dist: ")
+}
+
+/// What stands behind this key in METADATA.
+fn lines(built: &Built, key: &str) -> Vec<String> {
     let metadata = built.metadata.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
-    metadata.lines().filter_map(|line| line.strip_prefix("Requires-Dist: ")).map(ToOwned::to_owned).collect()
+    metadata.lines().filter_map(|line| line.strip_prefix(key)).map(ToOwned::to_owned).collect()
 }

@@ -16,6 +16,7 @@ pub(crate) struct Publication<'a> {
     project: String,
     version: String,
     requires: Vec<String>,
+    says: Vec<String>,
     uploaded: Option<String>,
     adjust: Vec<Adjust>,
 }
@@ -28,6 +29,7 @@ impl<'a> Publication<'a> {
             project: project.to_owned(),
             version: version.to_owned(),
             requires: Vec::new(),
+            says: Vec::new(),
             uploaded: Some(rfc3339(now)),
             adjust: Vec::new(),
         }
@@ -49,6 +51,18 @@ impl<'a> Publication<'a> {
     pub(crate) fn requires(mut self, requirement: &str) -> Self {
         self.requires.push(requirement.to_owned());
         self
+    }
+
+    /// Its METADATA has this line: `Author-email: ada@example.test`.
+    pub(crate) fn says(mut self, line: &str) -> Self {
+        self.says.push(line.to_owned());
+        self
+    }
+
+    /// The index offers attestations of it at this address.
+    pub(crate) fn attested(self, url: &str) -> Self {
+        let url = url.to_owned();
+        self.adjusted(move |file| file.provenance = Some(url.clone()))
     }
 
     /// The page promises nothing about the bytes.
@@ -95,6 +109,7 @@ impl<'a> Publication<'a> {
     pub(crate) fn wheel(&self) -> Built {
         let order =
             self.requires.iter().fold(Wheel::new(&self.project, &self.version), |wheel, text| wheel.requires(text));
+        let order = self.says.iter().fold(order, |wheel, line| wheel.says(line));
         self.file(order.build())
     }
 

@@ -32,6 +32,7 @@ pub(crate) struct Wheel {
     name: String,
     version: String,
     requires_dist: Vec<String>,
+    says: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
     metadata: Option<String>,
     tag: &'static str,
@@ -46,6 +47,7 @@ impl Wheel {
             name: name.to_owned(),
             version: version.to_owned(),
             requires_dist: Vec::new(),
+            says: Vec::new(),
             files: vec![(format!("{module}.py"), code)],
             metadata: None,
             tag: "py3-none-any",
@@ -55,6 +57,12 @@ impl Wheel {
     /// Adds a requirement.
     pub(crate) fn requires(mut self, requirement: &str) -> Self {
         self.requires_dist.push(requirement.to_owned());
+        self
+    }
+
+    /// Adds a line to METADATA.
+    pub(crate) fn says(mut self, line: &str) -> Self {
+        self.says.push(line.to_owned());
         self
     }
 
@@ -110,6 +118,9 @@ impl Wheel {
         let mut text = format!("Metadata-Version: 2.1\nName: {}\nVersion: {}\n", self.name, self.version);
         for requirement in &self.requires_dist {
             text.push_str(&format!("Requires-Dist: {requirement}\n"));
+        }
+        for line in &self.says {
+            text.push_str(&format!("{line}\n"));
         }
         text
     }

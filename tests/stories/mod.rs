@@ -1,14 +1,17 @@
 //! One story per rule of the gate, one per promise, and what the project said that it would show.
 
+mod advisories;
 mod cpan;
 mod cpan_faults;
 mod cpan_names;
 mod cpan_proxy;
 mod cpan_review;
+mod identity;
 mod missing_data;
 mod names_and_indexes;
 mod operations;
 mod promises;
+mod reassessment;
 mod releasing;
 mod serving_bytes;
 mod shown;

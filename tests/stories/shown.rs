@@ -143,7 +143,7 @@ async fn the_review_desk_on_the_command_line_decides() {
     let queue = house.cli(&["queue"]).await;
     insta::assert_snapshot!(house.quiet(&String::from_utf8_lossy(&queue.stdout)), @r"
     ID                          SCORE  PACKAGE               FILE                             STATE                            WHY
-    ID  0.00   pypi:quaymaster==2.0  quaymaster-2.0-py3-none-any.whl  held until 2026-11-25 12:00 UTC  new upload, held until 2026-11-25 12:00 UTC
+    ID  0.05   pypi:quaymaster==2.0  quaymaster-2.0-py3-none-any.whl  held until 2026-11-25 12:00 UTC  new upload, held until 2026-11-25 12:00 UTC
     ");
     let why = house.cli(&["why", "pypi:quaymaster==2.0"]).await;
     insta::assert_snapshot!(house.quiet(&String::from_utf8_lossy(&why.stdout)), @r"
@@ -153,6 +153,8 @@ async fn the_review_desk_on_the_command_line_decides() {
 
     not served: 1 version
       2.0  1 file  held until 2026-11-25 12:00 UTC  held until 2026-11-25 12:00 UTC  ID
+
+    note: The project has one release and was less than a day old when it was first seen here.
     ");
     let approved = house.cli(&["approve", "pypi:quaymaster==2.0", "--reason", "we wrote it"]).await;
     insta::assert_snapshot!(house.quiet(&String::from_utf8_lossy(&approved.stdout)), @r"
