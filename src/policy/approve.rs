@@ -3,6 +3,7 @@
 use time::Duration;
 
 use super::compile::Policy;
+use super::decide::is_missing;
 use super::is_hard;
 use crate::domain::{Actor, Examination, Role, Scope, Score, Timestamp, Upload};
 
@@ -65,7 +66,9 @@ pub fn may_approve(
         Some(expires) if expires - now > LONGEST_WAIVER => return Err(Refusal::TooLong),
         _ => {}
     }
-    if let Some(hard) = upload.verdict.findings.iter().find(|finding| is_hard(&finding.signal)) {
+    // That a signal could not run is no reason that nobody may overrule: then a person is all there is.
+    if let Some(hard) = upload.verdict.findings.iter().find(|finding| is_hard(&finding.signal) && !is_missing(finding))
+    {
         return Err(Refusal::Hard { signal: hard.signal.to_string(), summary: hard.summary.clone() });
     }
     if let Examination::Failed { why, .. } = &upload.examination {

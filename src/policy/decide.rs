@@ -167,7 +167,7 @@ fn was_not_offered(finding: &Finding) -> bool {
 }
 
 /// Whether the finding says only that its signal could not run.
-fn is_missing(finding: &Finding) -> bool {
+pub(super) fn is_missing(finding: &Finding) -> bool {
     finding.evidence.get(UNAVAILABLE).and_then(serde_json::Value::as_bool) == Some(true)
 }
 
