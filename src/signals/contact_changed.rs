@@ -35,14 +35,14 @@ impl Signal for ContactChanged {
         let people: Vec<&str> = now.people.iter().map(String::as_str).collect();
         let people_before: Vec<&str> = before.people.iter().map(String::as_str).collect();
         let (weight, summary) = if apart(&domains, &domains_before) {
-            let (old, new) = (domains_before.join(", "), domains.join(", "));
+            let (old, new) = (list(&domains_before), list(&domains));
             let weight = if apart(&people, &people_before) { 75 } else { 60 };
             (
                 (Severity::High, Confidence::Medium, weight),
                 format!("Its addresses are at {new} now, and were at {old}."),
             )
         } else if apart(&people, &people_before) {
-            let (old, new) = (people_before.join(", "), people.join(", "));
+            let (old, new) = (list(&people_before), list(&people));
             ((Severity::Medium, Confidence::Low, 20), format!("{new} says to have made it; before it was {old}."))
         } else if domains.is_empty() && people.is_empty() && !(domains_before.is_empty() && people_before.is_empty()) {
             ((Severity::Low, Confidence::Low, 6), "Nobody says to have made it any more.".to_owned())
@@ -51,6 +51,16 @@ impl Signal for ContactChanged {
         };
         let side = |says: &super::ReleaseSays| json!({ "version": says.version, "people": says.people, "addresses": says.addresses });
         vec![finding(&META, weight, summary, json!({ "before": side(before), "now": side(now) }))]
+    }
+}
+
+/// The first few of them.
+fn list(names: &[&str]) -> String {
+    const TOLD: usize = 3;
+    let told: Vec<&str> = names.iter().copied().take(TOLD).collect();
+    match names.len().saturating_sub(TOLD) {
+        0 => told.join(", "),
+        more => format!("{} and {more} more", told.join(", ")),
     }
 }
 

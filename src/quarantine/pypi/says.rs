@@ -9,10 +9,16 @@ use crate::lockfile::requirement::Requirement as Line;
 use crate::registry::pypi::core_metadata::Metadata;
 use crate::signals::{ReleaseSays, Requirement};
 
-/// Most people, addresses and requirements of one release that are compared.
-const MOST: usize = 200;
+/// Most people and addresses of one release that are compared.
+const MOST: usize = 50;
+/// Most projects that it requires.
+const MOST_REQUIRED: usize = 300;
+/// Most lines of requirements and addresses that are read; those with extras for everything have a thousand.
+const MOST_LINES: usize = 2_000;
 /// Characters kept of each.
 const LONGEST: usize = 200;
+/// Characters kept of its one line; PyPI allows 512.
+const LONGEST_SUMMARY: usize = 512;
 
 /// Hosts of source code, where a project has an address of the form `host/account/name`.
 const FORGES: [&str; 7] =
@@ -31,11 +37,17 @@ pub fn says(version: &Version, metadata: &Metadata) -> ReleaseSays {
         addresses.extend(address);
     }
     let mut requires: Vec<Requirement> =
-        metadata.requires_dist.iter().take(MOST).filter_map(|line| requirement(line)).collect();
-    requires.sort_by(|one, two| (&one.project, &one.written).cmp(&(&two.project, &two.written)));
+        metadata.requires_dist.iter().take(MOST_LINES).filter_map(|line| requirement(line)).collect();
+    // Of several lines about one project the one that says most against it.
+    requires.sort_by(|one, two| {
+        let key = |it: &Requirement| (it.project.clone(), !it.direct, it.bounded, it.written.clone());
+        key(one).cmp(&key(two))
+    });
+    requires.dedup_by(|one, two| one.project == two.project);
+    requires.truncate(MOST_REQUIRED);
     ReleaseSays {
         version: Some(version.clone()),
-        summary: metadata.summary.clone(),
+        summary: metadata.summary.as_ref().map(|text| text.chars().take(LONGEST_SUMMARY).collect()),
         people: people.into_iter().collect(),
         addresses: addresses.into_iter().collect(),
         repository: repository(metadata),
@@ -77,7 +89,8 @@ fn repository(metadata: &Metadata) -> Option<String> {
     };
     let home = metadata.home_page.iter().map(|address| ("homepage", address.as_str()));
     let others = metadata.project_urls.iter().map(|(label, address)| (label.as_str(), address.as_str()));
-    let found = home.chain(others).take(MOST).filter_map(|(label, address)| Some((rank(label), place_of(address)?)));
+    let found =
+        home.chain(others).take(MOST_LINES).filter_map(|(label, address)| Some((rank(label), place_of(address)?)));
     found.min_by_key(|(rank, _)| *rank).map(|(_, place)| place)
 }
 
@@ -140,6 +153,17 @@ mod tests {
         );
         let told: Vec<_> = says.requires.iter().map(|it| (it.project.as_str(), it.direct, it.bounded)).collect();
         assert_eq!(told, [("net", true, true), ("rope", false, true), ("sail", false, false)]);
+    }
+
+    #[test]
+    fn each_project_is_required_once_and_what_says_most_against_it_counts() {
+        let lines: String =
+            (0..900).map(|number| format!("Requires-Dist: rope>={number}; extra == 'e{number}'\n")).collect();
+        let last = "Requires-Dist: rope @ https://rope.example/r.zip\nRequires-Dist: zeal\n";
+        let says = read(&format!("{lines}{last}Summary: {}\n", "s".repeat(1_900)));
+        let told: Vec<_> = says.requires.iter().map(|it| (it.project.as_str(), it.direct)).collect();
+        assert_eq!(told, [("rope", true), ("zeal", false)], "the last line is read too");
+        assert_eq!(says.summary.map(|summary| summary.len()), Some(LONGEST_SUMMARY));
     }
 
     proptest! {

@@ -17,8 +17,16 @@ use super::value::{List, Value};
 /// Largest document that is read; litellm's has 2.6 MB.
 pub const LARGEST_DOCUMENT: usize = 64 * 1024 * 1024;
 
-/// Weaknesses kept of a version, and names and fixed versions of each.
+/// Weaknesses kept of a version; the weakest releases have some fifty.
 const MOST_WEAKNESSES: usize = 100;
+/// Names and fixed versions kept of each.
+const MOST_NAMES: usize = 20;
+/// Accounts kept of a project; the largest teams have some thirty.
+const MOST_ROLES: usize = 100;
+/// Characters kept of an account's name, of the name of a weakness; PyPI allows 50 for an account.
+const LONGEST_NAME: usize = 100;
+/// Characters kept of what a weakness is about.
+const LONGEST_WEAKNESS: usize = 300;
 
 /// Characters kept of a fact.
 const LONGEST_TEXT: usize = 2_000;
@@ -163,7 +171,13 @@ impl<'a> ProjectDocument<'a> {
             Some(raw) => serde_json::from_str::<List<Weakness<'_>>>(raw.get())?.0,
             None => Vec::new(),
         };
-        let roles: Vec<OwnerRole> = ownership.roles.0.into_iter().filter_map(Role::read).collect();
+        let mut roles: Vec<OwnerRole> = ownership.roles.0.into_iter().filter_map(Role::read).collect();
+        if roles.len() > MOST_ROLES {
+            // Owners first, and in order, so that the same accounts are kept however they are listed.
+            roles.sort_unstable_by(|one, two| (&two.role, &one.user).cmp(&(&one.role, &two.user)));
+            roles.dedup();
+            roles.truncate(MOST_ROLES);
+        }
         Ok(ProjectFacts {
             version: info.version(),
             requires_dist: info.requires_dist.list().iter().map(|line| short(line)).collect(),
@@ -197,6 +211,11 @@ fn text(value: Value<'_>) -> Option<String> {
 
 fn short(text: &str) -> String {
     text.chars().take(LONGEST_TEXT).collect()
+}
+
+/// A name, which is no text.
+fn name(value: Value<'_>) -> Option<String> {
+    text(value).map(|text| text.chars().take(LONGEST_NAME).collect())
 }
 
 #[derive(Deserialize)]
@@ -245,7 +264,7 @@ struct Role<'a> {
 
 impl Role<'_> {
     fn read(self) -> Option<OwnerRole> {
-        Some(OwnerRole { role: text(self.role)?, user: text(self.user)? })
+        Some(OwnerRole { role: name(self.role)?, user: name(self.user)? })
     }
 }
 
@@ -268,14 +287,16 @@ impl Weakness<'_> {
         if self.withdrawn != Value::Nothing {
             return None;
         }
-        let id = text(self.id)?;
-        let aliases = self.aliases.list().iter().take(MOST_WEAKNESSES).map(|alias| short(alias)).collect();
+        let id = name(self.id)?;
+        let aliases = self.aliases.list();
+        let aliases = aliases.iter().filter(|alias| alias.chars().count() <= LONGEST_NAME).take(MOST_NAMES);
+        let aliases = aliases.map(ToString::to_string).collect();
         let fixed_in = self.fixed_in.list();
-        let fixed_in = fixed_in.iter().take(MOST_WEAKNESSES).filter_map(|raw| Version::pypi(raw).ok());
+        let fixed_in = fixed_in.iter().take(MOST_NAMES).filter_map(|raw| Version::pypi(raw).ok());
         Some(Vulnerability {
             id,
             aliases,
-            summary: text(self.summary).unwrap_or_default(),
+            summary: text(self.summary).unwrap_or_default().chars().take(LONGEST_WEAKNESS).collect(),
             fixed_in: fixed_in.collect(),
         })
     }

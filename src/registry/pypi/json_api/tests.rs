@@ -12,6 +12,27 @@ fn version(raw: &str) -> Version {
 }
 
 #[test]
+fn a_document_of_many_accounts_and_weaknesses_says_no_more_than_an_ordinary_one() {
+    let long = "x".repeat(5_000);
+    let role = |number: usize| {
+        let role = if number == 900 { "Owner" } else { "Maintainer" };
+        serde_json::json!({"role": role, "user": format!("u{number}{long}")})
+    };
+    let weakness = serde_json::json!({
+        "id": "CVE-1", "summary": long, "aliases": vec!["CVE-2"; 5_000], "fixed_in": vec!["1.0"; 5_000],
+    });
+    let document = serde_json::json!({
+        "info": {"version": "1.0"},
+        "ownership": {"roles": (0..1_000).map(role).collect::<Vec<_>>()},
+        "vulnerabilities": vec![weakness; 500],
+    });
+    let told = facts(document.to_string().as_bytes()).unwrap();
+    let roles = told.roles.as_ref().unwrap();
+    assert_eq!((roles.len(), &*roles[0].role), (MOST_ROLES, "Owner"), "owners are not pushed out");
+    assert!(serde_json::to_vec(&told).unwrap().len() < 128 << 10);
+}
+
+#[test]
 fn files_that_are_not_kept_leave_and_the_rest_stays() {
     let keep = |filename: &FileName, sha256: Option<Sha256>| {
         assert!(sha256.is_some());
