@@ -94,8 +94,15 @@ impl Advice {
         of.filter(|advisory| advisory.kind == AdvisoryKind::Malware).any(|advisory| advisory.affects(version))
     }
 
-    /// What is said of a version, and what it mends; `told` is what the index itself says to be wrong with it.
-    pub fn facts(&self, project: &Project, version: &Version, told: &[Vulnerability]) -> AdvisoryFacts {
+    /// What is said of a version, and what it mends that none of those published `earlier` does; `told` is what the index itself
+    /// says to be wrong with it.
+    pub fn facts(
+        &self,
+        project: &Project,
+        version: &Version,
+        told: &[Vulnerability],
+        earlier: &[Version],
+    ) -> AdvisoryFacts {
         let all = self.shelf.advisories.of(project);
         let affecting = all.iter().filter(|advisory| advisory.affects(version)).take(MOST_TOLD);
         let mut affecting: Vec<AdvisoryFact> = affecting.map(|advisory| fact(advisory, version)).collect();
@@ -104,7 +111,14 @@ impl Advice {
         }
         let older = |used: &&Version| used.compare(version, project.ecosystem).is_lt();
         let fixes = self.in_use.iter().filter(older).flat_map(|used| {
-            let mended = all.iter().filter(move |advisory| advisory.affects(used) && !advisory.affects(version));
+            // Whoever still uses what was weak years ago is mended by what mended it then: each release since would come early.
+            let was_mended = move |advisory: &Advisory| {
+                let final_ones = earlier.iter().filter(|one| one.pep440().is_none_or(|one| !one.any_prerelease()));
+                final_ones.filter(|one| between(one, used, version)).any(|one| !advisory.affects(one))
+            };
+            let mended = all
+                .iter()
+                .filter(move |advisory| advisory.affects(used) && !advisory.affects(version) && !was_mended(advisory));
             mended.map(move |advisory| FixFact { advisory: fact(advisory, used), in_use: used.clone() })
         });
         AdvisoryFacts { feed: self.shelf.feed.clone(), affecting, fixes: fixes.take(MOST_TOLD).collect() }

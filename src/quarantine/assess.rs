@@ -153,7 +153,7 @@ impl Bench<'_> {
         let version = &known.file.version;
         let history = project.timeline.history(version);
         let pypi = self.evidence.pypi.as_ref().and_then(|records| records.facts(version, history.as_ref()));
-        let advisories = self.evidence.advice.facts(&project.project, version, &self.evidence.vulnerabilities(version));
+        let mut earlier: Vec<Version> = project.timeline.before(version).cloned().collect();
         // The dossier is about one release: what it needs of the others is in its history.
         project.timeline = Arc::default();
         if let Some(records) = &self.evidence.cpan {
@@ -173,7 +173,11 @@ impl Bench<'_> {
             filename: known.file.filename.clone(),
             kind: known.file.kind,
             promise: known.file.promise.clone(),
+            let read = |written: &str| Version::parse(Ecosystem::Cpan, written).ok();
+            earlier.extend(cpan.iter().flat_map(|facts| &facts.earlier).filter_map(|before| read(&before.version)));
             size: known.file.size,
+        let told = self.evidence.vulnerabilities(version);
+        let advisories = self.evidence.advice.facts(&project.project, version, &told, &earlier);
             published: known.file.uploaded_at(),
             first_seen: known.first_seen,
             clock_start,

@@ -36,7 +36,7 @@ impl Quarantine {
                 Some(record) => record.vulnerabilities.clone(),
                 None => Vec::new(),
             };
-            let advisories = advice.facts(&project, &version, &told).affecting;
+            let advisories = advice.facts(&project, &version, &told, &[]).affecting;
             let fixed = if advisories.is_empty() { Vec::new() } else { self.fixed_versions(&project, &advice).await? };
             answers.push(Remedies { project, version, advisories, fixed });
         }
@@ -61,7 +61,7 @@ impl Quarantine {
         let mut versions: Vec<Version> = open.map(|entry| entry.file.file.version.clone()).collect();
         versions.sort_by(|one, two| one.compare(two, project.ecosystem));
         versions.dedup();
-        versions.retain(|version| advice.facts(project, version, &[]).affecting.is_empty() && !told(version));
+        versions.retain(|version| advice.facts(project, version, &[], &[]).affecting.is_empty() && !told(version));
         Ok(versions)
     }
 }

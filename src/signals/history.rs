@@ -152,6 +152,12 @@ impl Timeline {
     }
 }
 
+    /// The versions that were published before this one, also those that were withdrawn since.
+    pub fn before(&self, version: &Version) -> impl Iterator<Item = &Version> {
+        let place = self.releases.iter().position(|release| release.version.is_same_release(version));
+        self.releases.iter().take(place.unwrap_or_default()).map(|release| &release.version)
+    }
+
 /// The files of one release.
 #[derive(Default)]
 struct Gathered<'a> {

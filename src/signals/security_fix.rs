@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{About, Dossier, FixFact, Signal, SignalMeta, finding};
+use super::{About, Dossier, FixFact, PypiFacts, Signal, SignalMeta, finding};
 use crate::domain::{Confidence, Ecosystem, Family, Finding, Severity};
 
 /// See the module.
@@ -23,7 +23,7 @@ static META: SignalMeta = SignalMeta {
 /// Independent databases that must know the advisory.
 const SOURCES: usize = 2;
 /// What is said of identity with fewer points is no change of hands.
-const CHANGE_OF_HANDS: u8 = 10;
+const CHANGE_OF_HANDS: u8 = 5;
 
 /// What it fixes, and whether that may be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +38,21 @@ pub struct Fix {
 pub fn of(dossier: &Dossier, findings: &[Finding]) -> Option<Fix> {
     let best = best(dossier)?;
     let summary = format!("fixes {} of {}, which is in use here", best.advisory.id, best.in_use);
-    Some(Fix { summary, is_trustworthy: sources(best).len() >= SOURCES && same_hands(dossier, findings) })
+    let is_trustworthy = names_it(dossier, best) && sources(best).len() >= SOURCES && same_hands(dossier, findings);
+    Some(Fix { summary, is_trustworthy })
 }
 
-/// The advisory that most sources know.
+/// The advisory that names a version that mends it, and of those the one that most sources know.
 fn best(dossier: &Dossier) -> Option<&FixFact> {
-    dossier.advisories.fixes.iter().filter(|fix| !fix.advisory.malware).max_by_key(|fix| sources(fix).len())
+    let fixes = dossier.advisories.fixes.iter().filter(|fix| !fix.advisory.malware);
+    fixes.max_by_key(|fix| (names_it(dossier, fix), sources(fix).len()))
+}
+
+/// Whether the advisory says that this release, or one below it, is the fix; one that only lists what is affected knows nothing
+/// of what comes after.
+fn names_it(dossier: &Dossier, fix: &FixFact) -> bool {
+    let ecosystem = dossier.project.project.ecosystem;
+    fix.advisory.fixed.as_ref().is_some_and(|fixed| fixed.compare(&dossier.version, ecosystem).is_le())
 }
 
 fn sources(fix: &FixFact) -> BTreeSet<&str> {
@@ -53,10 +62,7 @@ fn sources(fix: &FixFact) -> BTreeSet<&str> {
 /// Whether it is known who made this release and the one before, and nothing says that they are others.
 fn same_hands(dossier: &Dossier, findings: &[Finding]) -> bool {
     let known = match dossier.project.project.ecosystem {
-        Ecosystem::Pypi => dossier
-            .pypi
-            .as_ref()
-            .is_some_and(|pypi| pypi.says.is_some() && pypi.said.is_some() && pypi.failed.is_empty()),
+        Ecosystem::Pypi => dossier.pypi.as_ref().is_some_and(|pypi| pypi.failed.is_empty() && says_the_same(pypi)),
         Ecosystem::Cpan => dossier.cpan.as_ref().is_some_and(|cpan| {
             cpan.permission.is_some() && cpan.earlier.iter().any(|earlier| earlier.pause_id == cpan.pause_id)
         }),
@@ -64,6 +70,15 @@ fn same_hands(dossier: &Dossier, findings: &[Finding]) -> bool {
     };
     let changed = |finding: &Finding| finding.family == Family::Identity && finding.points >= CHANGE_OF_HANDS;
     known && !findings.iter().any(changed)
+}
+
+/// Whether both releases name somebody in common: two that name nobody prove nothing.
+fn says_the_same(pypi: &PypiFacts) -> bool {
+    let common = |one: &[String], two: &[String]| one.iter().any(|name| two.contains(name));
+    pypi.says
+        .as_ref()
+        .zip(pypi.said.as_ref())
+        .is_some_and(|(says, said)| common(&says.addresses, &said.addresses) || common(&says.people, &said.people))
 }
 
 impl Signal for SecurityFix {
@@ -90,8 +105,13 @@ mod tests {
     fn a_fix_is_believed_only_with_two_sources_and_the_same_hands() {
         let mut dossier = pypi();
         assert_eq!(of(&dossier, &[]), None);
+        let version = dossier.version.clone();
         let fix = |sources: &[&str]| FixFact {
-            advisory: AdvisoryFact { sources: sources.iter().map(ToString::to_string).collect(), ..advisory("GHSA-1") },
+            advisory: AdvisoryFact {
+                sources: sources.iter().map(ToString::to_string).collect(),
+                fixed: Some(version.clone()),
+                ..advisory("GHSA-1")
+            },
             in_use: Version::pypi("1.0").unwrap(),
         };
         dossier.advisories.fixes = vec![fix(&["GHSA"]), fix(&["GHSA", "PYSEC"])];
@@ -99,6 +119,10 @@ mod tests {
         assert!(!trusted(&dossier, &[]), "nobody knows who made it");
         let facts = dossier.pypi.as_mut().unwrap();
         (facts.says, facts.said) = (Some(ReleaseSays::default()), Some(ReleaseSays::default()));
+        assert!(!trusted(&dossier, &[]), "nobody says to have made it");
+        let facts = dossier.pypi.as_mut().unwrap();
+        let ada = || Some(ReleaseSays { people: vec!["ada".into()], ..ReleaseSays::default() });
+        (facts.says, facts.said) = (ada(), ada());
         assert!(trusted(&dossier, &[]));
         assert_eq!(of(&dossier, &[]).unwrap().summary, "fixes GHSA-1 of 1.0, which is in use here");
         let other_hands = finding(
@@ -108,6 +132,9 @@ mod tests {
             json!({}),
         );
         assert!(!trusted(&dossier, &[other_hands]));
+        let mut unnamed = dossier.clone();
+        unnamed.advisories.fixes.iter_mut().for_each(|fix| fix.advisory.fixed = None);
+        assert!(!trusted(&unnamed, &[]), "nobody says that this is the fix");
         dossier.advisories.fixes.truncate(1);
         assert!(!trusted(&dossier, &[]), "one source");
         assert_eq!(SecurityFix.examine(&dossier)[0].points, 0);

@@ -175,6 +175,27 @@ async fn a_fix_that_only_one_source_knows_asks_a_person_and_waits_as_usual_all_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_older_release_mends_already_is_no_reason_to_let_in_the_newest_sooner() {
+    let folder = folder();
+    let fixed = json!([{"introduced": "0"}, {"fixed": "1.1"}]);
+    write(folder.path(), &record("GHSA-bbbb", "quaymaster", &["PYSEC-2026-3"], &fixed));
+    let house = reading(folder.path()).start().await;
+    let says = "Author-email: Ada <ada@figlief.example>";
+    let used = house.pypi.publish("quaymaster", "1.0").at(house.days_ago(400)).says(says).wheel();
+    house.pypi.publish("quaymaster", "1.1").at(house.days_ago(200)).says(says).wheel();
+    assert_eq!(house.get_file("quaymaster", &used).await.status, 200, "somebody's old lock file");
+    house.house.run_due_jobs().await;
+    let newest = house.pypi.publish("quaymaster", "1.2").says(says).wheel();
+    house.pages_expire().await;
+    house.page("quaymaster").await;
+    house.house.run_due_jobs().await;
+    let upload = house.upload("quaymaster", &newest.filename).await;
+    assert_eq!(upload["verdict"], "hold", "{upload:#}");
+    assert!(upload["hold_until"].to_string().starts_with("\"2026-11-25T12:0"), "three days: {upload:#}");
+    assert_eq!(finding(&upload, "security-fix"), None, "{upload:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_that_cannot_be_read_is_said_and_the_last_good_one_stays() {
     let folder = folder();
     write(folder.path(), &record("MAL-2026-7", "quaymaster", &[], &json!([{"introduced": "0"}])));
