@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::fetch::{RULES, pins_in};
+use super::intake::hold_until;
 use super::view::View;
 use super::{Quarantine, QuarantineError};
 use crate::archive::Walk;
@@ -144,8 +145,13 @@ impl Quarantine {
                 upload.dossier = Some(Sha256::of(&bytes));
                 kept = Some(bytes);
             }
-            if upload.state == State::Held && upload.decision.is_none() && verdict.outcome == Outcome::Review {
-                upload.hold_until = verdict.until;
+            // Never sooner: it may wait for what it requires.
+            let until = hold_until(&verdict, now);
+            if upload.state == State::Held
+                && upload.decision.is_none()
+                && until.is_none_or(|until| upload.hold_until.is_some_and(|now| now < until))
+            {
+                upload.hold_until = until;
             }
             let speaks_against = verdict.outcome >= Outcome::Review;
             upload.verdict = verdict;

@@ -165,7 +165,7 @@ struct Work<'a> {
 }
 
 /// The row's time: for a hold its end, for what may go already now, for everything else none.
-fn hold_until(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
+pub fn hold_until(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
     match verdict.outcome {
         // A review with an end asks a person, and ends all the same.
         Outcome::Hold | Outcome::Review => verdict.until,
