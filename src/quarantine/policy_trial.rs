@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::assess::{Bench, Evidence};
 use super::{Quarantine, QuarantineError};
-use crate::domain::{Finding, Outcome, Project, Sha256, StandingRule, State, Timestamp, Upload, Verdict};
+use crate::domain::{Examination, Finding, Outcome, Project, Sha256, StandingRule, State, Timestamp, Upload, Verdict};
 use crate::policy::Policy;
 use crate::signals::Dossier;
 use crate::store::UploadQuery;
@@ -78,8 +78,9 @@ impl Quarantine {
             // Thousands of dossiers take a while: off the reactor.
             let work = move || {
                 let corpora = &corpora;
-                let judge =
-                    |case: &Case, policy: &Policy| judged(case, policy, corpora.of(case.upload.project.ecosystem), now);
+                let judge = |case: &Case, policy: &Policy| {
+                    judged(case, (policy, &policies.0), corpora.of(case.upload.project.ecosystem), now)
+                };
                 let both = |case: Case| (judge(&case, &policies.0), judge(&case, &policies.1), case.upload);
                 cases.into_iter().map(both).collect::<Vec<_>>()
             };
@@ -108,8 +109,14 @@ impl Quarantine {
     }
 }
 
-/// The verdict on stored facts under a policy. Which names are internal is the policy's word, not a fact.
-fn judged(case: &Case, policy: &Policy, corpus: &crate::corpus::Corpus, now: Timestamp) -> Verdict {
+/// The verdict on stored facts under a policy. Which names are internal is the policy's word, not a fact; but that a package
+/// inside is, whatever the name, is one.
+fn judged(
+    case: &Case,
+    (policy, in_force): (&Policy, &Policy),
+    corpus: &crate::corpus::Corpus,
+    now: Timestamp,
+) -> Verdict {
     let evidence = Evidence::default();
     let bench = Bench {
         policy,
@@ -121,8 +128,17 @@ fn judged(case: &Case, policy: &Policy, corpus: &crate::corpus::Corpus, now: Tim
         now,
     };
     let mut dossier = case.dossier.clone();
-    dossier.project.internal = policy.is_internal(&dossier.project.project);
-    bench.judge(&dossier)
+    let project = &dossier.project.project;
+    let by_contents = dossier.project.internal && !in_force.is_internal(project);
+    dossier.project.internal = policy.is_internal(project) || by_contents;
+    let verdict = bench.judge(&dossier);
+    match &case.upload.examination {
+        // No policy lets in bytes that are not what they should be.
+        Examination::Failed { why, .. } if verdict.outcome < Outcome::Review => {
+            Verdict { outcome: Outcome::Review, until: None, reason: why.clone(), ..verdict }
+        }
+        _ => verdict,
+    }
 }
 
 impl Trial {
