@@ -109,7 +109,11 @@ impl Advice {
         for vulnerability in told.iter().take(MOST_TOLD) {
             join(&mut affecting, vulnerability, version, project.ecosystem);
         }
+        let between = |one: &Version, low: &Version, high: &Version| {
+            one.compare(low, project.ecosystem).is_gt() && one.compare(high, project.ecosystem).is_lt()
+        };
         let older = |used: &&Version| used.compare(version, project.ecosystem).is_lt();
+        let between = &between;
         let fixes = self.in_use.iter().filter(older).flat_map(|used| {
             // Whoever still uses what was weak years ago is mended by what mended it then: each release since would come early.
             let was_mended = move |advisory: &Advisory| {
@@ -274,7 +278,7 @@ impl Quarantine {
 
     /// Judges a project again: from its last good page if that is recent, else from a new reading.
     pub async fn judge_again(self: &Arc<Self>, project: &Project) -> Result<(), QuarantineError> {
-        self.view(project, super::refresh::Freshness::Usual).await.map(|_| ())
+        self.view_unasked(project).await.map(|_| ())
     }
 
     /// Leaves it to jobs to judge again everything that waits, after the policy or the names have changed.

@@ -93,14 +93,18 @@ impl Quarantine {
 
     /// Reads a page again if it is still in use; says whether it is.
     pub async fn reread(self: &Arc<Self>, project: &Project) -> Result<bool, QuarantineError> {
-        let now = self.timekeeper.wall();
-        let read = self.store.page_read(project).await?;
-        let used = read.and_then(|read| read.used).max(self.used.get(project));
-        if used.is_none_or(|used| now - used > IN_USE) {
+        if !self.is_used(project).await? {
             return Ok(false);
         }
         self.view(project, super::refresh::Freshness::Since(self.timekeeper.now())).await?;
         Ok(true)
+    }
+
+    /// Whether somebody here asked for it lately.
+    pub(super) async fn is_used(&self, project: &Project) -> Result<bool, QuarantineError> {
+        let read = self.store.page_read(project).await?;
+        let used = read.and_then(|read| read.used).max(self.used.get(project));
+        Ok(used.is_some_and(|used| self.timekeeper.wall() - used <= IN_USE))
     }
 
     /// Reads what a held version requires, so that its family is known before its time comes (rule 9).
@@ -109,14 +113,14 @@ impl Quarantine {
         project: &Project,
         version: &Version,
     ) -> Result<(), QuarantineError> {
-        let view = self.view(project, super::refresh::Freshness::Usual).await?;
+        let view = self.view_unasked(project).await?;
         let pins = self.pins_of(&view, version).await?;
         self.hold_with_family(&view, version, &pins).await
     }
 
     /// Fetches a file whose index promised no SHA-256; from then on it has a name, and is listed.
     pub async fn hash_file(self: &Arc<Self>, project: &Project, filename: &FileName) -> Result<(), QuarantineError> {
-        let view = self.view(project, super::refresh::Freshness::Usual).await?;
+        let view = self.view_unasked(project).await?;
         let entry = view.file(filename).filter(|entry| entry.is_open() && entry.sha256().is_none());
         let Some(entry) = entry else { return Ok(()) };
         self.spend_ahead(entry.file)?;
@@ -140,7 +144,7 @@ impl Quarantine {
 
     /// Fetches, verifies and examines a file that nobody waits for; held or not, its bytes speak when its time comes.
     pub async fn fetch_file(self: &Arc<Self>, project: &Project, filename: &FileName) -> Result<(), QuarantineError> {
-        let view = self.view(project, super::refresh::Freshness::Usual).await?;
+        let view = self.view_unasked(project).await?;
         let wanted = |state| matches!(state, State::Held | State::Released);
         let entry = view.file(filename).filter(|entry| wanted(entry.state()) && !entry.is_kept());
         let Some(entry) = entry else { return Ok(()) };

@@ -36,6 +36,21 @@ impl Quarantine {
 
     /// The view of a project.
     pub async fn view(self: &Arc<Self>, project: &Project, freshness: Freshness) -> Result<Arc<View>, QuarantineError> {
+        self.view_for(project, freshness, true).await
+    }
+
+    /// The view of a project that nobody has asked for: what the house looks at by itself is not in use by that, or it would
+    /// look at it for ever.
+    pub(super) async fn view_unasked(self: &Arc<Self>, project: &Project) -> Result<Arc<View>, QuarantineError> {
+        self.view_for(project, Freshness::Usual, false).await
+    }
+
+    async fn view_for(
+        self: &Arc<Self>,
+        project: &Project,
+        freshness: Freshness,
+        is_asked: bool,
+    ) -> Result<Arc<View>, QuarantineError> {
         if let Some(view) = self.ready_view(project) {
             let fresh = match freshness {
                 Freshness::Usual => true,
@@ -52,7 +67,7 @@ impl Quarantine {
             return Err(QuarantineError::NotFound(project.to_string()));
         }
         // The index of CPAN is made of views that nobody asked for: there the file gate says what is used.
-        if freshness == Freshness::Usual && project.ecosystem != Ecosystem::Cpan {
+        if is_asked && freshness == Freshness::Usual && project.ecosystem != Ecosystem::Cpan {
             self.used.insert(project.clone(), self.timekeeper.wall());
         }
         // A reading that was under way already may have begun before the decision or the moment that the caller knows of;

@@ -226,3 +226,18 @@ async fn a_name_with_something_added_counts_when_it_claims_the_repository_of_the
     let copied = finding(&upload, "copied-identity");
     assert_eq!(copied["summary"], "It claims the repository of requests, whose name it resembles.");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_asks_for_any_more_is_left_alone() {
+    let house = house_with_history().await;
+    house.pypi.publish("quaymaster", "1.3").says(ADA).says(OURS).wheel();
+    looked_at(&house).await;
+    for _ in 0..24 {
+        house.pass(HOUR * 12).await;
+    }
+    let before = house.pypi.asked().len();
+    for _ in 0..10 {
+        house.pass(HOUR * 12).await;
+    }
+    assert_eq!(house.pypi.asked().len(), before, "{:?}", house.pypi.asked().last());
+}

@@ -59,7 +59,8 @@ impl Quarantine {
         view: &View,
         now: Timestamp,
     ) -> Result<(), QuarantineError> {
-        if !is_collected_of(view) {
+        // What is looked at only for another project's sake leads nowhere further: names that require names have no end.
+        if !is_collected_of(view) || !self.is_used(&view.project).await? {
             return Ok(());
         }
         let records = self.records_of(&view.project).await?;
@@ -82,11 +83,11 @@ impl Quarantine {
 
     /// Collects the records of a project, and judges it again if they say something new.
     pub async fn collect_records(self: &Arc<Self>, project: &Project) -> Result<(), QuarantineError> {
-        let view = self.view(project, super::super::refresh::Freshness::Usual).await?;
+        let view = self.view_unasked(project).await?;
         let versions: Vec<Version> = held_versions(&view).into_iter().take(AHEAD).collect();
         if self.collect(&view, &versions).await? {
             self.outdate(project);
-            self.view(project, super::super::refresh::Freshness::Usual).await?;
+            self.view_unasked(project).await?;
         }
         Ok(())
     }
