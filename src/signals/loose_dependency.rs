@@ -76,7 +76,8 @@ mod tests {
         let any = Requirement { bounded: false, ..requirement("rope") };
         let facts = dossier.pypi.as_mut().unwrap();
         let (first_upload, missing, newcomers_in_common) = (None, false, Vec::new());
-        facts.new_requirements = vec![NewRequirement { requirement: any, first_upload, missing, newcomers_in_common }];
+        facts.new_requirements =
+            vec![NewRequirement { requirement: any, first_upload, missing, unread: false, newcomers_in_common }];
         assert_eq!(LooseDependency.examine(&dossier)[0].points, 2);
     }
 }

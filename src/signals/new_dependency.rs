@@ -41,6 +41,10 @@ impl Signal for NewDependency {
                 )
             }
             _ if new.missing => format!("It requires {name} for the first time, which no index has."),
+            _ if new.unread => {
+                let all = pypi.new_requirements.len();
+                format!("It requires {all} projects for the first time, too many to look at: {name} is one of them.")
+            }
             _ => format!("It requires {name} for the first time."),
         };
         let evidence =
@@ -60,7 +64,7 @@ fn weight(new: &NewRequirement, when: Timestamp) -> (Severity, Confidence, u8) {
     match age(new, when) {
         Some(age) if age < YOUNG => (Severity::Medium, Confidence::Medium, 36),
         // Somebody else may make it.
-        None if new.missing => (Severity::Medium, Confidence::Medium, 30),
+        None if new.missing || new.unread => (Severity::Medium, Confidence::Medium, 30),
         _ => (Severity::Info, Confidence::High, 2),
     }
 }
@@ -76,8 +80,13 @@ mod tests {
             let mut dossier = pypi();
             let first_upload = days.map(|days| dossier.first_seen - Duration::days(days));
             let newcomers_in_common = newcomers.iter().map(ToString::to_string).collect();
-            let new =
-                NewRequirement { requirement: requirement("flatmap"), first_upload, missing, newcomers_in_common };
+            let new = NewRequirement {
+                requirement: requirement("flatmap"),
+                first_upload,
+                missing,
+                unread: false,
+                newcomers_in_common,
+            };
             dossier.pypi.as_mut().unwrap().new_requirements = vec![new];
             NewDependency.examine(&dossier)[0].points
         };
@@ -87,5 +96,21 @@ mod tests {
         assert_eq!(points(None, true, &[]), 30);
         assert_eq!(points(Some(900), false, &["right9"]), 60);
         assert_eq!(NewDependency.examine(&pypi()), []);
+    }
+
+    #[test]
+    fn too_many_to_look_at_weigh_as_much_as_one_that_nobody_has() {
+        let mut dossier = pypi();
+        let new = |unread| NewRequirement {
+            requirement: requirement("flatmap"),
+            first_upload: None,
+            missing: false,
+            unread,
+            newcomers_in_common: Vec::new(),
+        };
+        dossier.pypi.as_mut().unwrap().new_requirements = vec![new(false), new(true)];
+        let told = NewDependency.examine(&dossier).remove(0);
+        assert_eq!((told.points, told.severity), (30, Severity::Medium));
+        assert!(told.summary.starts_with("It requires 2 projects for the first time"), "{}", told.summary);
     }
 }

@@ -124,6 +124,9 @@ pub struct NewRequirement {
     pub first_upload: Option<Timestamp>,
     /// Whether no index that may be asked has it.
     pub missing: bool,
+    /// Whether nobody has looked, because the release requires too many others for the first time.
+    #[serde(default)]
+    pub unread: bool,
     /// Accounts that both projects have and that the requiring project had not for long.
     pub newcomers_in_common: Vec<String>,
 }

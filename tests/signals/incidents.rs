@@ -219,6 +219,7 @@ impl Incident {
             requirement: Requirement { written: format!("{project}>=0.1"), project, direct: false, bounded: true },
             first_upload: Some(DAY - Duration::days(self.new_dependency_days)),
             missing: false,
+            unread: false,
             newcomers_in_common: self.newcomers_in_common.clone(),
         }
     }

@@ -30,6 +30,8 @@ const MOST_REQUIREMENTS: usize = 10;
 /// So many accounts of a project are followed.
 const MOST_ACCOUNTS: usize = 10;
 /// Accounts are looked at again after this time, while the project is in use.
+/// So many stand in its record.
+const MOST_TOLD: usize = 30;
 const SNAPSHOT_EVERY: Span = Span::hours(20);
 /// A name that resembles another one less than this imitates nobody.
 const RESEMBLES: f64 = 0.02;
@@ -202,8 +204,17 @@ impl Quarantine {
         let new = records.newly_required(version, history);
         let newcomers: Vec<String> = records.newcomers().into_iter().map(str::to_owned).collect();
         let mut looked_up = Vec::new();
-        for requirement in new.into_iter().take(MOST_REQUIREMENTS) {
-            looked_up.push(self.new_requirement(requirement, &newcomers).await);
+        // What everybody knows was not made for this: it is not what the few look-ups are for.
+        let (known, unknown): (Vec<Requirement>, Vec<Requirement>) = {
+            let corpora = self.corpus.load_full();
+            let is_known = |new: &Requirement| corpora.of(Ecosystem::Pypi).rank(&new.project).is_some();
+            new.into_iter().partition(is_known)
+        };
+        for (place, requirement) in unknown.into_iter().enumerate() {
+            looked_up.push(match place {
+                ..MOST_REQUIREMENTS => self.new_requirement(requirement, &newcomers).await,
+                _ => NewRequirement { unread: true, ..unseen(requirement) },
+            });
         }
         let record = records.release_mut(version);
         record.new_requirements = looked_up;
@@ -230,6 +241,8 @@ impl Quarantine {
             Ok(said) => record.says = said,
             Err(error) => record.fail(Source::Metadata, error.to_string()),
         }
+        looked_up.extend(known.into_iter().map(unseen));
+        looked_up.truncate(MOST_TOLD);
     }
 
     /// From `.metadata` if it is offered, from our own extract, else from the index's documents.
@@ -333,8 +346,7 @@ impl Quarantine {
 
     /// How old a project is that is required for the first time, and whether who came lately has made it too.
     async fn new_requirement(self: &Arc<Self>, requirement: Requirement, newcomers: &[String]) -> NewRequirement {
-        let mut new =
-            NewRequirement { requirement, first_upload: None, missing: false, newcomers_in_common: Vec::new() };
+        let mut new = unseen(requirement);
         if new.requirement.direct {
             return new;
         }
@@ -439,7 +451,13 @@ fn held_versions(view: &View) -> Vec<Version> {
             && entry.file.vanished.is_none()
     };
     let mut versions: Vec<Version> = view.files().filter(waits).map(|entry| entry.file.file.version.clone()).collect();
+        together.truncate(MOST_TOLD);
     versions.sort_by(|one, two| two.compare(one, Ecosystem::Pypi));
     versions.dedup();
     versions
 }
+/// A new requirement that nobody has looked at.
+fn unseen(requirement: Requirement) -> NewRequirement {
+    NewRequirement { requirement, first_upload: None, missing: false, unread: false, newcomers_in_common: Vec::new() }
+}
+
