@@ -80,10 +80,15 @@ impl Quarantine {
         view: Arc<View>,
         versions: Vec<Version>,
     ) -> Result<(Arc<View>, Vec<Version>), QuarantineError> {
-        if self.are_collected(&view, &versions).await? {
-            return Ok((view, versions));
+        let mut versions = versions;
+        let uncollected = self.uncollected(&view, &versions).await?;
+        if !uncollected.is_empty() {
+            self.collect(&view, &uncollected).await?;
+            // A few at a time: a client may be waiting for the page, and other projects for their turn.
+            let left = self.uncollected(&view, &versions).await?;
+            versions.retain(|version| !left.contains(version));
         }
-        if !self.collect(&view, &versions).await? {
+        if self.is_judged_with_all(&view).await? {
             return Ok((view, versions));
         }
         // The page was read just now, so this judges again and asks nobody.
@@ -133,6 +138,10 @@ impl Quarantine {
                 }
                 if held.iter().all(|entry| is_due(entry, &child)) {
                     drop(held);
+                    if !self.uncollected(&child, std::slice::from_ref(&pin.version)).await?.is_empty() {
+                        let why = format!("what is known of {}=={} was not read yet", pin.project.name, pin.version);
+                        return Ok(Some(Obstacle::Unread(why)));
+                    }
                     family.push((child.clone(), pin.version.clone()));
                 } else {
                     return Ok(Some(Obstacle::Pinned(pin)));

@@ -2,7 +2,7 @@
 //! before them, and kept. A client's page never waits for it; a release does (see `release`).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use time::Duration as Span;
 
@@ -42,6 +42,8 @@ const LARGEST_PROVENANCE: u64 = 4 << 20;
 /// How long an index may take to answer.
 const DEADLINE: Duration = Duration::from_secs(12);
 
+/// After so long no further release is begun with.
+const LONGEST: Duration = Duration::from_secs(30);
 /// What an index's document was read to say.
 enum Document {
     /// Read just now.
@@ -99,21 +101,32 @@ impl Quarantine {
         Ok(ProjectRecords::read(self.store.snapshot(&project.to_string()).await?))
     }
 
-    /// Whether the records of these versions were looked for.
-    pub(in crate::quarantine) async fn are_collected(
+    /// Those of these versions whose records nobody has looked for.
+    pub(in crate::quarantine) async fn uncollected(
         &self,
         view: &View,
         versions: &[Version],
-    ) -> Result<bool, QuarantineError> {
+    ) -> Result<Vec<Version>, QuarantineError> {
         if !is_collected_of(view) {
-            return Ok(true);
+            return Ok(Vec::new());
         }
         let records = self.records_of(&view.project).await?;
         let now = self.timekeeper.wall();
-        Ok(versions.iter().all(|version| records.is_collected(version, now)))
+        Ok(versions.iter().filter(|version| !records.is_collected(version, now)).cloned().collect())
     }
 
-    /// Collects what there is of these versions; says whether anything new was learned. Asks for other projects' pages only by
+    /// Whether its rows were judged with all that is known by now.
+    pub(in crate::quarantine) async fn is_judged_with_all(&self, view: &View) -> Result<bool, QuarantineError> {
+        match view.known.as_ref().filter(|_| view.project.ecosystem == Ecosystem::Pypi) {
+            Some(known) => {
+                let digest = self.with_bench(known, |bench| bench.digest(&known.project)).await?;
+                Ok(known.judged_under == Some(digest))
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// Collects what there is of a few of these versions; says whether anything new was learned. Asks for other projects' pages only by
     /// [`Quarantine::pinned_view`], because two releases may wait for each other.
     pub(in crate::quarantine) async fn collect(
         self: &Arc<Self>,
@@ -125,7 +138,9 @@ impl Quarantine {
         let mut records = self.records_of(&view.project).await?;
         let before = records.digest();
         let now = self.timekeeper.wall();
-        let new: Vec<&Version> = versions.iter().filter(|version| !records.is_collected(version, now)).collect();
+        let new = versions.iter().filter(|version| !records.is_collected(version, now));
+        let new: Vec<&Version> = new.take(AHEAD).collect();
+        let begun = Instant::now();
 
         let document = self.python_document(view, &records, !new.is_empty()).await;
         if let Document::Read(facts) = &document {
@@ -144,6 +159,10 @@ impl Quarantine {
             let history = timeline.history(version);
             self.collect_release(view, &mut records, version, history.as_ref(), &document).await?;
         }
+            // What was learned so far is kept; the others are next. An index that is slow must not keep everything else waiting.
+            if begun.elapsed() > LONGEST {
+                break;
+            }
         for version in versions {
             self.note_companions(view, &mut records, version, &timeline).await?;
         }
