@@ -112,6 +112,63 @@ async fn an_attestation_that_was_always_there_and_is_not_is_held_for_a_person() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_person_is_no_measure_for_what_comes_after_it() {
+    let house = house_with_history().await;
+    let bought = "Author-email: Ada <ada@mail.example>";
+    let moved = "Project-URL: Source, https://github.com/eve/quaymaster";
+    // The second try looks just like the first, and would look harmless beside it.
+    for version in ["1.3", "1.4"] {
+        let held = house.pypi.publish("quaymaster", version).says(bought).says(moved).wheel();
+        looked_at(&house).await;
+        looked_at(&house).await;
+        let upload = house.upload("quaymaster", &held.filename).await;
+        assert_eq!(upload["verdict"], "review", "{version}: {upload:#}");
+        assert_eq!(finding(&upload, "contact-changed")["evidence"]["before"]["version"], "1.2", "{upload:#}");
+        house.pass(DAY).await;
+    }
+    house.approve("pypi:quaymaster==1.3").await;
+    looked_at(&house).await;
+    let upload = house.upload("quaymaster", "quaymaster-1.4-py3-none-any.whl").await;
+    assert_eq!(upload["verdict"], "hold", "whom a person has let in is who makes it now: {upload:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attestation_that_is_lost_twice_is_lost_all_the_same() {
+    let house = TestHouse::furnish().index(Manner::Rich).start().await;
+    let address = house.pypi.lay("/integrity/quaymaster", "{}");
+    for (version, days) in [("1.0", 200), ("1.1", 120), ("1.2", 60)] {
+        house.pypi.publish("quaymaster", version).at(house.days_ago(days)).attested(&address).wheel();
+    }
+    house.page("quaymaster").await;
+    for version in ["1.3", "1.4"] {
+        let held = house.pypi.publish("quaymaster", version).wheel();
+        looked_at(&house).await;
+        looked_at(&house).await;
+        let upload = house.upload("quaymaster", &held.filename).await;
+        assert_eq!(upload["verdict"], "review", "{version}: {upload:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_change_of_accounts_does_not_hide_a_large_one_before_it() {
+    let house = house_with_history().await;
+    house.pypi.set_roles("quaymaster", &["Owner eve"]);
+    let held = house.pypi.publish("quaymaster", "1.3").says(ADA).says(OURS).wheel();
+    looked_at(&house).await;
+    house.pass(DAY).await;
+    house.pypi.set_roles("quaymaster", &["Owner eve", "Maintainer rob"]);
+    let second = house.pypi.publish("quaymaster", "1.4").says(ADA).says(OURS).wheel();
+    looked_at(&house).await;
+    looked_at(&house).await;
+    for file in [held, second] {
+        let upload = house.upload("quaymaster", &file.filename).await;
+        assert_eq!(upload["verdict"], "review", "{upload:#}");
+        let changed = finding(&upload, "owner-changed");
+        assert_eq!(changed["summary"], "eve owns the project now, and ada does not any more.");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_genuine_attestation_is_verified_and_one_of_other_bytes_is_not_believed() {
     const DIGEST: &str = "9bb1add04b1b4e182be6b0b80931593f7a291eb49d69b4fd728a5d4cbcdc4bd3";
     let genuine = include_bytes!("../../testdata/attestations/pypi_attestations-0.0.19.tar.gz.provenance");

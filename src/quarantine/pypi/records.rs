@@ -19,6 +19,9 @@ const MOST_SNAPSHOTS: usize = 20;
 /// So many releases are remembered; the newest ones by their reading.
 const MOST_RELEASES: usize = 60;
 
+/// Changes of accounts within this time are looked at as one.
+const CHANGES_TOGETHER: Duration = Duration::days(30);
+
 /// What could not be read is tried again after this.
 const TRY_AGAIN: Duration = Duration::minutes(10);
 
@@ -112,8 +115,13 @@ impl ProjectRecords {
             Some(last) if last.accounts == accounts => last.until = last.until.max(now),
             _ => self.accounts.push(AccountSnapshot { accounts, since: now, until: now }),
         }
-        let beyond = self.accounts.len().saturating_sub(MOST_SNAPSHOTS);
-        self.accounts.drain(..beyond);
+        while self.accounts.len() > MOST_SNAPSHOTS {
+            // The briefest goes: who changes the accounts back and forth does not push out whose the project was for years.
+            let settled = self.accounts.len() - 1;
+            let lengths = self.accounts.iter().take(settled).map(|snapshot| snapshot.until - snapshot.since);
+            let Some((briefest, _)) = lengths.enumerate().min_by_key(|(_, length)| *length) else { return };
+            self.accounts.remove(briefest);
+        }
     }
 
     /// This, with what was learned meanwhile from it. What examining bytes showed since is kept.
@@ -135,9 +143,9 @@ impl ProjectRecords {
         self.accounts.last().map_or(&[], |snapshot| &snapshot.accounts)
     }
 
-    /// Accounts that came with the last change.
+    /// Accounts that the project had not before the changes of the last month.
     pub fn newcomers(&self) -> Vec<&str> {
-        let Some([.., before, now]) = self.accounts.get(..) else { return Vec::new() };
+        let Some((before, now)) = self.sides() else { return Vec::new() };
         let known = |account: &&Account| before.accounts.iter().any(|old| old.user == account.user);
         now.accounts.iter().filter(|account| !known(account)).map(|account| account.user.as_str()).collect()
     }
@@ -202,8 +210,18 @@ impl ProjectRecords {
         new
     }
 
+    /// The accounts as they were seen last, and those of a month before the change to them: two small changes, of which each
+    /// looks harmless beside the other, are one large one.
+    fn sides(&self) -> Option<(&AccountSnapshot, &AccountSnapshot)> {
+        let (now, earlier) = self.accounts.split_last()?;
+        let settled = earlier.iter().rev().find(|snapshot| now.since - snapshot.since >= CHANGES_TOGETHER);
+        let before = settled.or(earlier.first()).filter(|before| before.accounts != now.accounts);
+        // Who came and went again was there all the same.
+        Some((before.or(earlier.last())?, now))
+    }
+
     fn last_change(&self) -> Option<OwnerChange> {
-        let [.., before, now] = self.accounts.as_slice() else { return None };
+        let (before, now) = self.sides()?;
         Some(OwnerChange {
             before: before.accounts.clone(),
             now: now.accounts.clone(),
@@ -333,6 +351,30 @@ mod tests {
         records.release_mut(&version).fail(Source::Document, "503".into());
         assert!(records.is_collected(&version, NOON + Duration::MINUTE));
         assert!(!records.is_collected(&version, NOON + Duration::HOUR));
+    }
+
+    #[test]
+    fn changes_of_one_month_are_one_change_however_many_they_are() {
+        let mut records = ProjectRecords::default();
+        let owners = |records: &ProjectRecords| {
+            let change = records.facts(&Version::zero(), None).unwrap().owners.unwrap();
+            (change.before, change.now)
+        };
+        records.note_accounts(vec![account("ada")], NOON);
+        records.note_accounts(vec![account("ada")], NOON + Duration::days(300));
+        for number in 0..60_i64 {
+            let mut accounts = vec![account("eve")];
+            accounts.extend((number % 2 == 0).then(|| account(&format!("user{number}"))));
+            records.note_accounts(accounts, NOON + Duration::days(301) + Duration::hours(8 * number));
+        }
+        assert_eq!(owners(&records).0, [account("ada")], "whose it was for a year is not pushed out");
+        assert!(records.newcomers().contains(&"eve"));
+        // Eve came, and went again.
+        let mut records = ProjectRecords::default();
+        records.note_accounts(vec![account("ada")], NOON);
+        records.note_accounts(vec![account("ada"), account("eve")], NOON + Duration::days(40));
+        records.note_accounts(vec![account("ada")], NOON + Duration::days(41));
+        assert_eq!(owners(&records), (vec![account("ada"), account("eve")], vec![account("ada")]));
     }
 
     #[test]
