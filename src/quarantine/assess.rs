@@ -1,5 +1,6 @@
 //! Collect, then judge, then decide: the facts of an upload become a dossier, the dossier findings, the findings a verdict.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advice::Advice;
@@ -9,8 +10,8 @@ use super::teapot::TeapotRecords;
 use crate::archive::Walk;
 use crate::corpus::{Corpus, Neighbour};
 use crate::domain::{
-    Ecosystem, FileKind, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind, Sha256, StandingRule,
-    Timestamp, Verdict, Version, Yanked,
+    Ecosystem, FileKind, FileName, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind, Sha256,
+    StandingRule, State, Timestamp, Upload, Verdict, Version, Yanked,
 };
 use crate::policy::{self, Case, Policy};
 use crate::signals::{self, About, AdvisoryFacts, ChangedFile, Dossier, ProjectFacts, Timeline, security_fix};
@@ -29,6 +30,8 @@ pub struct Evidence {
     pub pypi: Option<ProjectRecords>,
     /// What advisories say, and of what.
     pub advice: Advice,
+    /// Python files that wait here or were refused: the releases after them are not compared with these.
+    pub waiting: BTreeSet<FileName>,
 }
 
 /// Everything that judging needs besides the facts themselves.
@@ -60,7 +63,7 @@ impl Bench<'_> {
             text.push_str(&rule.at.to_string());
             text.push(if expired { '-' } else { '+' });
         }
-        let Evidence { cpan, teapot, pypi, advice } = self.evidence;
+        let Evidence { cpan, teapot, pypi, advice, waiting } = self.evidence;
         let digests = [
             cpan.as_ref().map(CpanRecords::digest),
             teapot.as_ref().map(TeapotRecords::digest),
@@ -69,6 +72,10 @@ impl Bench<'_> {
         ];
         for digest in digests.into_iter().flatten() {
             text.push_str(&digest.to_string());
+        }
+        for filename in waiting {
+            text.push('\n');
+            text.push_str(filename.as_str());
         }
         Sha256::of(text.as_bytes())
     }
@@ -82,7 +89,11 @@ impl Bench<'_> {
         versions.sort();
         versions.dedup();
         let span = versions.first().zip(versions.last());
-        let timeline = if ecosystem == Ecosystem::Pypi { Timeline::of(known) } else { Timeline::default() };
+        let timeline = if ecosystem == Ecosystem::Pypi {
+            Timeline::with_waiting(known, &self.evidence.waiting)
+        } else {
+            Timeline::default()
+        };
         ProjectFacts {
             project: known.project.clone(),
             origin: known.origin.clone(),
@@ -125,6 +136,7 @@ impl Bench<'_> {
             published: None,
             first_seen: facts.first_read,
             clock_start: facts.first_read,
+            attested: false,
             yanked: false,
             vanished: None,
             changed: None,
@@ -161,7 +173,11 @@ impl Bench<'_> {
             let perl = archive.as_ref().and_then(|walk| walk.perl.as_ref());
             let shipped = perl.into_iter().flat_map(|perl| &perl.packages).map(|shipped| &*shipped.package);
             cpan = records.facts(&known.file.filename, shipped);
+            let read = |written: &str| Version::parse(Ecosystem::Cpan, written).ok();
+            earlier.extend(cpan.iter().flat_map(|facts| &facts.earlier).filter_map(|before| read(&before.version)));
         }
+        let told = self.evidence.vulnerabilities(version);
+        let advisories = self.evidence.advice.facts(&project.project, version, &told, &earlier);
         Dossier {
             project,
             cpan,
@@ -173,14 +189,11 @@ impl Bench<'_> {
             filename: known.file.filename.clone(),
             kind: known.file.kind,
             promise: known.file.promise.clone(),
-            let read = |written: &str| Version::parse(Ecosystem::Cpan, written).ok();
-            earlier.extend(cpan.iter().flat_map(|facts| &facts.earlier).filter_map(|before| read(&before.version)));
             size: known.file.size,
-        let told = self.evidence.vulnerabilities(version);
-        let advisories = self.evidence.advice.facts(&project.project, version, &told, &earlier);
             published: known.file.uploaded_at(),
             first_seen: known.first_seen,
             clock_start,
+            attested: known.file.provenance.is_some(),
             yanked: known.file.yanked != Yanked::No,
             vanished: known.vanished,
             changed,
@@ -251,6 +264,12 @@ impl Bench<'_> {
             RuleKind::Block { .. } | RuleKind::Waiver { .. } => None,
         })
     }
+}
+
+/// The Python files among these rows that are not let in.
+pub fn waiting(uploads: &[Upload]) -> BTreeSet<FileName> {
+    let waits = |upload: &&Upload| upload.project.ecosystem == Ecosystem::Pypi && upload.state != State::Released;
+    uploads.iter().filter(waits).map(|upload| upload.filename.clone()).collect()
 }
 
 impl Evidence {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::advice::Advice;
-use super::assess::{Bench, Evidence};
+use super::assess::{self, Bench, Evidence};
 use super::cpan::CpanRecords;
 use super::indexes::{Index, Reading};
 use super::intake::{self, Arrival, Intake};
@@ -199,6 +199,7 @@ impl Quarantine {
             teapot: self.instances_for(known.as_ref(), &said, &uploads, now).await?,
             pypi: self.python_records(project, &index.origin).await?,
             advice: Advice::new(self.advisories().as_ref().clone(), &uploads),
+            waiting: assess::waiting(&uploads),
         };
         let judged_under = Bench {
             policy: &policy,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::advice::Advice;
-use super::assess::{Bench, Evidence};
+use super::assess::{self, Bench, Evidence};
 use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
 use super::{Edition, Quarantine, QuarantineError};
 use crate::domain::{Ecosystem, KnownProject, Project, State, Timestamp, Upload};
@@ -219,6 +219,7 @@ impl Quarantine {
             teapot: instances,
             pypi: self.python_records(project, origin).await?,
             advice: Advice::new(self.advisories().as_ref().clone(), &uploads),
+            waiting: assess::waiting(&uploads),
         };
         Ok(work(&Bench {
             policy: &policy,

@@ -82,6 +82,9 @@ pub struct Dossier {
     /// From when its age counts.
     #[serde(with = "time::serde::rfc3339")]
     pub clock_start: Timestamp,
+    /// Whether the upstream offers attestations for it.
+    #[serde(default)]
+    pub attested: bool,
     /// Whether the upstream has yanked it.
     pub yanked: bool,
     /// Since when the upstream does not list it any more.

@@ -1,14 +1,16 @@
 //! A project's releases over time, as its page shows them, and one release among them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::domain::{FileKind, KnownFile, KnownProject, ReleaseKey, Timestamp, Version, Yanked};
+use crate::domain::{FileKind, FileName, KnownFile, KnownProject, ReleaseKey, Timestamp, Version, Yanked};
 
 /// So many releases before and after one stand in its dossier.
 const MOST_TOLD: usize = 12;
+/// So many of those before it are such as were let in, however many others came since.
+const LEAST_ACCEPTED: usize = 3;
 /// Releases that come within this time of each other are one burst.
 pub const BURST: Duration = Duration::hours(2);
 /// Releases on several branches that come within this time belong together.
@@ -36,10 +38,21 @@ pub struct Release {
     pub source: Option<u64>,
     /// Whether the index offers attestations ([PEP 740](https://peps.python.org/pep-0740/)) for any of its files.
     pub attested: bool,
+    /// Whether it offers them for some and not for others.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub partly_attested: bool,
     /// Whether all of its files were yanked or vanished.
     pub withdrawn: bool,
     /// Whether files of it vanished.
     pub vanished: bool,
+    /// Whether all of it waits here or was refused: what nobody has let in yet is no measure for what comes after it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unaccepted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Release {
@@ -109,11 +122,17 @@ pub struct Timeline {
 impl Timeline {
     /// The releases that a page has ever shown.
     pub fn of(known: &KnownProject) -> Self {
+        Self::with_waiting(known, &BTreeSet::new())
+    }
+
+    /// The same, where files of these names wait here or were refused.
+    pub fn with_waiting(known: &KnownProject, waiting: &BTreeSet<FileName>) -> Self {
         let mut releases: BTreeMap<ReleaseKey, Gathered<'_>> = BTreeMap::new();
         for file in &known.files {
             releases.entry(file.file.version.release(known.project.ecosystem)).or_default().add(file);
         }
-        let mut releases: Vec<Release> = releases.into_values().filter_map(Gathered::release).collect();
+        let release = |gathered: Gathered<'_>| gathered.release(waiting);
+        let mut releases: Vec<Release> = releases.into_values().filter_map(release).collect();
         releases.sort_by_key(|release| release.published);
         Self { releases }
     }
@@ -133,16 +152,23 @@ impl Timeline {
         self.releases.iter().rev().take(MOST_TOLD).map(|release| release.published)
     }
 
+    /// The versions that were published before this one, also those that were withdrawn since.
+    pub fn before(&self, version: &Version) -> impl Iterator<Item = &Version> {
+        let place = self.releases.iter().position(|release| release.version.is_same_release(version));
+        self.releases.iter().take(place.unwrap_or_default()).map(|release| &release.version)
+    }
+
     /// A version among the others; `None` if its page gives it no date.
     pub fn history(&self, version: &Version) -> Option<History> {
         let place = self.releases.iter().position(|release| release.version.is_same_release(version))?;
         let this = self.releases.get(place)?.clone();
         let (before, rest) = self.releases.split_at(place);
         let after = rest.iter().skip(1).take_while(|release| release.published - this.published <= TOGETHER);
-        let highest = before.iter().filter_map(|release| Some((release.version.pep440()?, &release.version))).max();
+        let accepted = before.iter().filter(|release| !release.unaccepted);
+        let highest = accepted.filter_map(|release| Some((release.version.pep440()?, &release.version))).max();
         Some(History {
             earlier: before.len(),
-            before: before.iter().rev().take(MOST_TOLD).cloned().collect(),
+            before: told(before),
             after: after.take(MOST_TOLD).cloned().collect(),
             highest_before: highest.map(|(_, version)| version.clone()),
             first: self.first()?,
@@ -152,11 +178,19 @@ impl Timeline {
     }
 }
 
-    /// The versions that were published before this one, also those that were withdrawn since.
-    pub fn before(&self, version: &Version) -> impl Iterator<Item = &Version> {
-        let place = self.releases.iter().position(|release| release.version.is_same_release(version));
-        self.releases.iter().take(place.unwrap_or_default()).map(|release| &release.version)
+/// The newest of these releases, newest first, and among them some that were let in: whoever sends a dozen others after them
+/// does not push out what the next one is compared with.
+fn told(before: &[Release]) -> Vec<Release> {
+    let mut told = Vec::new();
+    let mut accepted = 0;
+    for release in before.iter().rev() {
+        if told.len() < MOST_TOLD || (accepted < LEAST_ACCEPTED && !release.unaccepted) {
+            accepted += usize::from(!release.unaccepted);
+            told.push(release.clone());
+        }
     }
+    told
+}
 
 /// The files of one release.
 #[derive(Default)]
@@ -169,29 +203,33 @@ impl<'a> Gathered<'a> {
         self.files.push(file);
     }
 
-    fn release(self) -> Option<Release> {
+    fn release(self, waiting: &BTreeSet<FileName>) -> Option<Release> {
         let published = self.files.iter().filter_map(|file| file.file.uploaded_at()).min()?;
         let largest = |kind| {
             let of_kind = self.files.iter().filter(move |file| file.file.kind == kind);
             of_kind.filter_map(|file| file.file.size).max()
         };
         let gone = |file: &&&KnownFile| file.vanished.is_some() || file.file.yanked != Yanked::No;
+        let attested = self.files.iter().filter(|file| file.file.provenance.is_some()).count();
         Some(Release {
+            partly_attested: (1..self.files.len()).contains(&attested),
             version: self.files.first()?.file.version.clone(),
             published,
             wheel: largest(FileKind::Wheel),
             source: largest(FileKind::Source),
-            attested: self.files.iter().any(|file| file.file.provenance.is_some()),
+            attested: attested > 0,
             withdrawn: self.files.iter().filter(gone).count() == self.files.len(),
             vanished: self.files.iter().any(|file| file.vanished.is_some()),
+            unaccepted: self.files.iter().all(|file| waiting.contains(&file.file.filename)),
         })
     }
 }
 
 /// What these releases show to be usual. Those within a day of the release in question are part of what it does, not of what
-/// was done before.
+/// was done before; and what was not let in yet is nobody's habit.
 fn habits(before: &[Release], published: Timestamp) -> Habits {
     let mut habits = Habits::default();
+    let before: Vec<&Release> = before.iter().filter(|release| !release.unaccepted).collect();
     let settled = before.partition_point(|release| published - release.published > TOGETHER);
     let mut highest: Option<u64> = None;
     for (place, release) in before.iter().take(settled).enumerate() {
@@ -222,6 +260,11 @@ fn is_jump(before: u64, now: u64) -> bool {
 }
 
 impl History {
+    /// Those before it that were let in, newest first: what it is compared with.
+    pub fn accepted(&self) -> impl Iterator<Item = &Release> {
+        self.before.iter().filter(|release| !release.unaccepted)
+    }
+
     /// Releases that came within [`BURST`] of this one, itself not counted; pre-releases and post-releases of the same
     /// version are one piece of work.
     pub fn burst(&self) -> Vec<&Release> {
@@ -270,9 +313,9 @@ impl History {
 
     /// How many times the bytes of the release before it has, and of which, if that is remarkable.
     pub fn growth(&self) -> Option<(u64, &Release)> {
-        let before = self.before.first()?;
+        let before = self.accepted().next()?;
         // The larger of its last releases: one that was broken and small is no measure.
-        let largest = self.before.iter().take(3).max_by_key(|release| (release.wheel, release.source))?;
+        let largest = self.accepted().take(3).max_by_key(|release| (release.wheel, release.source))?;
         self.this.growth_over(largest).zip(Some(before))
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::pypi_facts::Source;
-use super::{About, Dossier, Release, Signal, SignalMeta, finding, unavailable};
+use super::{About, Dossier, History, Release, Signal, SignalMeta, finding, unavailable};
 use crate::domain::{Confidence, Family, Finding, Severity};
 
 /// See the module.
@@ -58,10 +58,14 @@ impl Signal for Provenance {
     }
 }
 
-/// The releases before it had attestations, and it has none.
+/// The releases before it had attestations, and it has none; or the others of its release have one, and this file was put
+/// beside them by somebody else.
 fn lost(dossier: &Dossier) -> Option<Finding> {
-    let history = dossier.history.as_ref().filter(|history| !history.this.attested)?;
-    let attested: Vec<&Release> = history.before.iter().take_while(|release| release.attested).collect();
+    let history = dossier.history.as_ref()?;
+    if history.this.attested {
+        return beside(dossier, history);
+    }
+    let attested: Vec<&Release> = history.accepted().take_while(|release| release.attested).collect();
     if attested.len() >= PROMISE {
         let summary = format!("It has no attestation, and the {} releases before it have one.", attested.len());
         let evidence = json!({ "before": attested, "this": history.this });
@@ -71,6 +75,21 @@ fn lost(dossier: &Dossier) -> Option<Finding> {
     let summary = format!("It has no attestation, and {} has one.", last.version);
     let evidence = json!({ "before": attested, "this": history.this });
     Some(finding(&META, (Severity::Low, Confidence::Medium, 10), summary, evidence))
+}
+
+/// A file without an attestation among those that have one, where that is not usual.
+fn beside(dossier: &Dossier, history: &History) -> Option<Finding> {
+    let whole = || history.accepted().take_while(|release| release.attested && !release.partly_attested);
+    if dossier.attested || !history.this.partly_attested || whole().next().is_none() {
+        return None;
+    }
+    let weight = if whole().count() >= PROMISE {
+        (Severity::High, Confidence::High, 75)
+    } else {
+        (Severity::Low, Confidence::Medium, 10)
+    };
+    let summary = "It has no attestation, and the other files of its release have one.".to_owned();
+    Some(finding(&META, weight, summary, json!({ "before": whole().collect::<Vec<_>>(), "this": history.this })))
 }
 
 #[cfg(test)]
@@ -96,6 +115,24 @@ mod tests {
         assert_eq!(with_attested(1, false), Some((Severity::Low, 10)));
         assert_eq!(with_attested(3, false), Some((Severity::High, 75)));
         assert_eq!(with_attested(3, true), None);
+    }
+
+    #[test]
+    fn a_file_put_beside_attested_ones_needs_a_person() {
+        let mut all = aged(6);
+        all.push(Line { version: "2.0", hours: 1, bytes: 1 });
+        let mut dossier = dossier_of(&all);
+        let history = dossier.history.as_mut().unwrap();
+        (history.this.attested, history.this.partly_attested) = (true, true);
+        let points = |dossier: &Dossier| Provenance.examine(dossier).first().map(|finding| finding.points);
+        assert_eq!(points(&dossier), None, "nobody promised anything");
+        dossier.history.as_mut().unwrap().before.iter_mut().for_each(|release| release.attested = true);
+        assert_eq!(points(&dossier), Some(75));
+        dossier.attested = true;
+        assert_eq!(points(&dossier), None, "the others of the release are what they were");
+        dossier.attested = false;
+        dossier.history.as_mut().unwrap().before.iter_mut().for_each(|release| release.partly_attested = true);
+        assert_eq!(points(&dossier), None, "as always");
     }
 
     fn attestation(repository: &str, wrong: Option<&str>) -> Attestation {

@@ -66,6 +66,7 @@ pub(super) fn dossier(cpan: CpanFacts) -> Dossier {
         published: Some(NOW),
         first_seen: NOW,
         clock_start: NOW,
+        attested: false,
         yanked: false,
         vanished: None,
         changed: None,

@@ -129,6 +129,11 @@ impl Work<'_> {
             State::Held if outcome != Outcome::Reject && matches!(upload.examination, Examination::Failed { .. }) => {}
             State::Held if upload.decision.is_none() => {
                 let until = hold_until(&verdict, self.bench.now);
+                // Put off by what no page tells: it waits for what it requires, and says so.
+                let put_off = |until: &Timestamp| *until > self.bench.now && upload.verdict.until != Some(*until);
+                if outcome == Outcome::Release && upload.hold_until.as_ref().is_some_and(put_off) {
+                    return;
+                }
                 if upload.verdict == verdict && upload.hold_until == until && upload.clock_start == start {
                     return;
                 }

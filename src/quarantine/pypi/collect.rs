@@ -1,6 +1,7 @@
 //! Collecting: what PyPI's records say of releases that are held, read behind the client's back, compared with the releases
 //! before them, and kept. A client's page never waits for it; a release does (see `release`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,9 @@ use super::records::{AccountRecord, ProjectRecords};
 use super::says::says;
 use crate::attest::{Provenance, Verdict, verify};
 use crate::corpus::Renown;
-use crate::domain::{CoreMetadata, Ecosystem, FileKind, KnownFile, Project, ProjectName, State, Timestamp, Version};
+use crate::domain::{
+    CoreMetadata, Ecosystem, FileKind, FileName, KnownFile, Project, ProjectName, State, Timestamp, Version,
+};
 use crate::registry::pypi::{core_metadata, json_api};
 use crate::signals::pypi_facts::Source;
 use crate::signals::{
@@ -27,11 +30,11 @@ pub const COLLECT: &str = "collect-records";
 const AHEAD: usize = 5;
 /// So many new requirements of a release are looked up.
 const MOST_REQUIREMENTS: usize = 10;
+/// So many stand in its record.
+const MOST_TOLD: usize = 30;
 /// So many accounts of a project are followed.
 const MOST_ACCOUNTS: usize = 10;
 /// Accounts are looked at again after this time, while the project is in use.
-/// So many stand in its record.
-const MOST_TOLD: usize = 30;
 const SNAPSHOT_EVERY: Span = Span::hours(20);
 /// A name that resembles another one less than this imitates nobody.
 const RESEMBLES: f64 = 0.02;
@@ -39,11 +42,11 @@ const RESEMBLES: f64 = 0.02;
 const ESTABLISHED: Span = Span::days(365);
 /// An attestation has a few kilobytes for each file.
 const LARGEST_PROVENANCE: u64 = 4 << 20;
+/// After so long no further release is begun with.
+const LONGEST: Duration = Duration::from_secs(30);
 /// How long an index may take to answer.
 const DEADLINE: Duration = Duration::from_secs(12);
 
-/// After so long no further release is begun with.
-const LONGEST: Duration = Duration::from_secs(30);
 /// What an index's document was read to say.
 enum Document {
     /// Read just now.
@@ -134,7 +137,7 @@ impl Quarantine {
         versions: &[Version],
     ) -> Result<bool, QuarantineError> {
         let Some(known) = view.known.as_ref().filter(|_| is_collected_of(view)) else { return Ok(false) };
-        let timeline = Timeline::of(known);
+        let timeline = Timeline::with_waiting(known, &waiting(view));
         let mut records = self.records_of(&view.project).await?;
         let before = records.digest();
         let now = self.timekeeper.wall();
@@ -156,13 +159,13 @@ impl Quarantine {
             records.resembled = self.resembled(&view.project, timeline.first()).await;
         }
         for version in new {
-            let history = timeline.history(version);
-            self.collect_release(view, &mut records, version, history.as_ref(), &document).await?;
-        }
             // What was learned so far is kept; the others are next. An index that is slow must not keep everything else waiting.
             if begun.elapsed() > LONGEST {
                 break;
             }
+            let history = timeline.history(version);
+            self.collect_release(view, &mut records, version, history.as_ref(), &document).await?;
+        }
         for version in versions {
             self.note_companions(view, &mut records, version, &timeline).await?;
         }
@@ -212,7 +215,10 @@ impl Quarantine {
         history: Option<&History>,
         document: &Document,
     ) -> Result<(), QuarantineError> {
-        let before = history.and_then(|history| history.before.iter().find(|release| !release.withdrawn));
+        let before = history.and_then(|history| {
+            // Where all was withdrawn, what was withdrawn is all there is to compare with.
+            history.accepted().find(|release| !release.withdrawn).or(history.accepted().next())
+        });
         if let Some(before) = before.map(|release| release.version.clone()) {
             self.collect_says(view, records, &before, document).await;
             self.collect_attestation(view, records, &before).await;
@@ -235,6 +241,8 @@ impl Quarantine {
                 _ => NewRequirement { unread: true, ..unseen(requirement) },
             });
         }
+        looked_up.extend(known.into_iter().map(unseen));
+        looked_up.truncate(MOST_TOLD);
         let record = records.release_mut(version);
         record.new_requirements = looked_up;
         if let Document::Failed(why) = document {
@@ -260,8 +268,6 @@ impl Quarantine {
             Ok(said) => record.says = said,
             Err(error) => record.fail(Source::Metadata, error.to_string()),
         }
-        looked_up.extend(known.into_iter().map(unseen));
-        looked_up.truncate(MOST_TOLD);
     }
 
     /// From `.metadata` if it is offered, from our own extract, else from the index's documents.
@@ -445,6 +451,7 @@ impl Quarantine {
         }
         together.sort_by(|one, two| one.project.cmp(&two.project));
         together.dedup_by(|one, two| one.project == two.project);
+        together.truncate(MOST_TOLD);
         let record = records.release_mut(version);
         if record.together != together {
             // Whoever came first did not see those that came after it.
@@ -458,9 +465,20 @@ impl Quarantine {
     }
 }
 
+/// A new requirement that nobody has looked at.
+fn unseen(requirement: Requirement) -> NewRequirement {
+    NewRequirement { requirement, first_upload: None, missing: false, unread: false, newcomers_in_common: Vec::new() }
+}
+
 /// Records are read of what comes from the public Python index: who uploads to a private one is that index's business.
 fn is_collected_of(view: &View) -> bool {
     view.project.ecosystem == Ecosystem::Pypi && view.known.as_ref().is_some_and(|known| known.origin.is_public())
+}
+
+/// The files that wait or were refused.
+fn waiting(view: &View) -> BTreeSet<FileName> {
+    let waits = view.files().filter(|entry| entry.row.is_some_and(|upload| upload.state != State::Released));
+    waits.map(|entry| entry.file.file.filename.clone()).collect()
 }
 
 /// The versions that wait, newest first.
@@ -470,13 +488,7 @@ fn held_versions(view: &View) -> Vec<Version> {
             && entry.file.vanished.is_none()
     };
     let mut versions: Vec<Version> = view.files().filter(waits).map(|entry| entry.file.file.version.clone()).collect();
-        together.truncate(MOST_TOLD);
     versions.sort_by(|one, two| two.compare(one, Ecosystem::Pypi));
     versions.dedup();
     versions
 }
-/// A new requirement that nobody has looked at.
-fn unseen(requirement: Requirement) -> NewRequirement {
-    NewRequirement { requirement, first_upload: None, missing: false, unread: false, newcomers_in_common: Vec::new() }
-}
-

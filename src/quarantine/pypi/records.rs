@@ -179,7 +179,7 @@ impl ProjectRecords {
         }
         let record = record.cloned().unwrap_or_default();
         let before = || {
-            let earlier = history.into_iter().flat_map(|history| &history.before);
+            let earlier = history.into_iter().flat_map(History::accepted);
             earlier.filter_map(|release| self.releases.get(&release.version))
         };
         Some(PypiFacts {
@@ -200,7 +200,7 @@ impl ProjectRecords {
     /// The names that the release requires, of those that one before it does not.
     pub fn newly_required(&self, version: &Version, history: Option<&History>) -> Vec<crate::signals::Requirement> {
         let Some(says) = self.releases.get(version).and_then(|record| record.says.as_ref()) else { return Vec::new() };
-        let earlier = history.into_iter().flat_map(|history| &history.before);
+        let earlier = history.into_iter().flat_map(History::accepted);
         let mut earlier = earlier.filter_map(|release| self.releases.get(&release.version)?.says.as_ref());
         let Some(said) = earlier.next() else { return Vec::new() };
         let known = |name: &ProjectName| said.requires.iter().any(|before| before.project == *name);
