@@ -25,6 +25,7 @@ pub const FAR: u64 = 10;
 const CALENDAR: u64 = 1_990;
 
 /// One release, as the page shows it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, stored under its name")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// Which one.

@@ -231,7 +231,7 @@ async fn a_squat_of_our_name_that_was_found_out_does_not_close_our_own_project()
     let ours = crate::common::FakePypi::start(&clock, Manner::Rich).await;
     let house = reading(folder.path()).clock(&clock).private("ours", &ours).start().await;
     let file = ours.publish("quaymaster", "1.0").wheel();
-    assert_eq!(house.page("quaymaster").await, [file.filename.clone()]);
+    assert_eq!(house.page("quaymaster").await, std::slice::from_ref(&file.filename));
     assert_eq!(house.get_file("quaymaster", &file).await.status, 200);
     house.pass(HOUR + MINUTE).await;
     assert_eq!(house.get_file("quaymaster", &file).await.status, 200);

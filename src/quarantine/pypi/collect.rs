@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use time::Duration as Span;
 
@@ -143,7 +143,7 @@ impl Quarantine {
         let now = self.timekeeper.wall();
         let new = versions.iter().filter(|version| !records.is_collected(version, now));
         let new: Vec<&Version> = new.take(AHEAD).collect();
-        let begun = Instant::now();
+        let begun = tokio::time::Instant::now();
 
         let document = self.python_document(view, &records, !new.is_empty()).await;
         if let Document::Read(facts) = &document {

@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn each_project_is_required_once_and_what_says_most_against_it_counts() {
-        let lines: String =
-            (0..900).map(|number| format!("Requires-Dist: rope>={number}; extra == 'e{number}'\n")).collect();
+        let lines: Vec<String> =
+            (0..900).map(|number| format!("Requires-Dist: rope>={number}; extra == 'e{number}'")).collect();
         let last = "Requires-Dist: rope @ https://rope.example/r.zip\nRequires-Dist: zeal\n";
-        let says = read(&format!("{lines}{last}Summary: {}\n", "s".repeat(1_900)));
+        let says = read(&format!("{}\n{last}Summary: {}\n", lines.join("\n"), "s".repeat(1_900)));
         let told: Vec<_> = says.requires.iter().map(|it| (it.project.as_str(), it.direct)).collect();
         assert_eq!(told, [("rope", true), ("zeal", false)], "the last line is read too");
         assert_eq!(says.summary.map(|summary| summary.len()), Some(LONGEST_SUMMARY));
