@@ -21,6 +21,8 @@ mod live;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod security_page;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod stories;
