@@ -144,8 +144,13 @@ impl Quarantine {
                 upload.dossier = Some(Sha256::of(&bytes));
                 kept = Some(bytes);
             }
-            if upload.state == State::Held && upload.decision.is_none() && verdict.outcome == Outcome::Review {
-                upload.hold_until = verdict.until;
+            if upload.state == State::Held && upload.decision.is_none() {
+                match verdict.outcome {
+                    Outcome::Review => upload.hold_until = verdict.until,
+                    // What its bytes show may make it wait longer, never shorter.
+                    Outcome::Hold => upload.hold_until = upload.hold_until.max(verdict.until),
+                    Outcome::Release | Outcome::Reject => {}
+                }
             }
             let speaks_against = verdict.outcome >= Outcome::Review;
             upload.verdict = verdict;
