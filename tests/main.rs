@@ -17,9 +17,13 @@ mod common;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod security_page;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

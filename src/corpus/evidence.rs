@@ -1,6 +1,7 @@
 //! What is seen in a name and a known name side by side.
 
 use super::edits::Edit;
+use super::fold::begins_grown;
 use super::sign::{Sign, Signs};
 use super::{Confusion, Known, Renown};
 use crate::domain::Ecosystem;
@@ -11,8 +12,8 @@ const ALIKE: [&[u8]; 9] = [b"il1j", b"o0", b"gq9", b"uv", b"s5", b"z2", b"b6", b
 /// The rows of a keyboard, each half a key further right.
 const KEYBOARD: [&[u8]; 4] = [b"1234567890", b"qwertyuiop", b"asdfghjkl", b"zxcvbnm"];
 
-/// From this rank on obscurity counts more.
-const DEEP: f64 = 3.0;
+/// More than a hundred names around one say no more.
+const MOST_SOUGHT: f64 = 2.0;
 
 /// A name that is looked at: folded, and its letters.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,8 @@ pub(super) struct Around {
     pub crowd: usize,
     /// How many known names begin with the same word.
     pub family: u32,
+    /// How many runs of letters around the edits hardly any known name has.
+    pub unheard: usize,
 }
 
 /// What is seen in a name that is not much more than the known one.
@@ -44,16 +47,14 @@ pub(super) fn of_likeness(asked: &Asked<'_>, known: &Known, kind: Confusion, edi
     signs.see_if(Sign::Internal, known.renown == Renown::Internal);
     signs.see(Sign::Length, length(target));
     signs.see_if(Sign::Short, target.len() <= 4);
-    let obscurity = obscurity(known.rank);
-    signs.see(Sign::Obscurity, obscurity - 1.0);
-    signs.see(Sign::Depth, obscurity - DEEP);
+    signs.see(Sign::Sought, f64::from(known.within + 1).log10().min(MOST_SOUGHT));
+    signs.see(Sign::Obscurity, obscurity(known.rank) - 1.0);
     signs.see(Sign::Crowd, number(around.crowd).max(1.0).ln());
     signs.see(Sign::Family, f64::from(around.family).max(1.0).log10());
     signs.see_if(Sign::Separators, asked.separators() != separators(&known.name));
     signs.see_if(Sign::Customary, kind == Confusion::Affix && around.ecosystem != Ecosystem::Pypi);
-    if kind == Confusion::Edits {
-        signs.see(Sign::LongForTwo, length(target) - 1.5);
-    }
+    signs.see_if(Sign::Grown, kind == Confusion::Affix && begins_grown(around.ecosystem, asked.folded));
+    signs.see(Sign::Unheard, number(around.unheard));
     for edit in edits {
         see_edit(&mut signs, *edit, target, asked.letters);
     }
@@ -92,7 +93,6 @@ fn see_edit(signs: &mut Signs, edit: Edit, target: &[u8], name: &[u8]) {
         }
         Edit::Missing(there, _) => {
             let old = target[there];
-            once(Sign::Singular, last(target, there) && old == b's');
             once(Sign::Digit, digit(old));
             signs.see(Sign::Missing, 1.0);
         }
@@ -100,24 +100,14 @@ fn see_edit(signs: &mut Signs, edit: Edit, target: &[u8], name: &[u8]) {
     }
 }
 
-/// What was added to a known name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rest {
-    /// How many words.
-    pub words: usize,
-    /// One of them is a well-known name.
-    pub known: bool,
-}
-
-/// What is seen in a name that is a known name and more.
-pub(super) fn of_combo(known: &Known, rest: Rest) -> Signs {
+/// What is seen in a name that is a known name and so many more words.
+pub(super) fn of_combo(known: &Known, added: usize) -> Signs {
     let mut signs = Signs::new(Confusion::Combo);
     signs.see_if(Sign::Internal, known.renown == Renown::Internal);
     signs.see(Sign::ComboLength, length(&known.letters));
     signs.see(Sign::ComboObscurity, obscurity(known.rank) - 1.0);
     signs.see(Sign::ComboFamily, f64::from(known.within + 1).log10());
-    signs.see(Sign::ComboRest, number(rest.words));
-    signs.see_if(Sign::ComboKnown, rest.known);
+    signs.see(Sign::ComboRest, number(added));
     signs
 }
 

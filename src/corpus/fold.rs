@@ -29,6 +29,12 @@ fn grown(ecosystem: Ecosystem) -> &'static [&'static str] {
     }
 }
 
+/// Whether the first word of a folded name begins with such a syllable and goes on.
+pub(super) fn begins_grown(ecosystem: Ecosystem, folded: &str) -> bool {
+    let first = folded.split('-').next().unwrap_or(folded);
+    !affixes(ecosystem).contains(&first) && grown(ecosystem).iter().any(|syllable| first.starts_with(syllable))
+}
+
 /// The form in which names are compared, words parted by `-`.
 ///
 /// PyPI's names come normalised. In CPAN's and Tcl's, upper and lower case and the separators are the same, so that the
@@ -126,6 +132,14 @@ mod tests {
         assert_eq!(pypi("py"), "py");
         assert_eq!(stripped(Ecosystem::Cpan, "json-xs"), "json");
         assert_eq!(stripped(Ecosystem::Teapot, "tcljson"), "json");
+    }
+
+    #[test]
+    fn a_syllable_grown_together_is_no_word_of_its_own() {
+        let grown = |name| begins_grown(Ecosystem::Pypi, name);
+        assert!(grown("pydateutil") && grown("libfoo-bar"));
+        assert!(!grown("py-dateutil") && !grown("python3-dateutil") && !grown("dateutilpy") && !grown(""));
+        assert!(begins_grown(Ecosystem::Teapot, "tcljson") && !begins_grown(Ecosystem::Cpan, "pyjson"));
     }
 
     #[test]

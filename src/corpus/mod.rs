@@ -8,6 +8,7 @@ mod fold;
 mod index;
 mod lists;
 mod neighbour;
+mod runs;
 mod sign;
 mod weights;
 
@@ -18,13 +19,14 @@ use sha2::Digest as _;
 
 pub use self::corpora::Corpora;
 pub use self::error::CorpusError;
-use self::evidence::{Around, Asked, Rest};
+use self::evidence::{Around, Asked};
 use self::fold::{folded, letters, looks, sorted_words, stripped};
 use self::index::{Form, Index, Pieces, hash};
 pub use self::lists::{
     FEWEST_NAMES, LONGEST_LIST, MOST_NAMES, NameSources, OwnNames, read_list, shipped as shipped_list,
 };
 pub use self::neighbour::{Confusion, Neighbour, Renown};
+use self::runs::Runs;
 pub use self::sign::{Sign, Signs, Speaks};
 pub use self::weights::Weights;
 use crate::domain::{Ecosystem, ProjectName, Sha256};
@@ -54,9 +56,6 @@ const SHORTEST_CORE: usize = 3;
 const MOST_WORDS: usize = 12;
 const MOST_LETTERS: usize = 64;
 
-/// Names down to this rank are well known when they stand beside another.
-const WELL_KNOWN: u32 = 1_000;
-
 /// What comes with the language, and what is known elsewhere, counts like a popular name of this rank.
 const RANK_OF_LIBRARY: u32 = 1_000;
 const RANK_ELSEWHERE: u32 = 2_000;
@@ -69,6 +68,7 @@ pub struct Corpus {
     index: Index,
     /// In how many known names a word is, and how many begin with it; by the hash of its letters.
     words: HashMap<u32, Word>,
+    runs: Runs,
     weights: Weights,
     digest: Sha256,
 }
@@ -134,6 +134,7 @@ impl Corpus {
             ecosystem,
             index: index_of(ecosystem, &names),
             words: words_of(&names),
+            runs: runs_of(&names),
             digest: digest_of(&names, &weights),
             weights,
             names,
@@ -174,6 +175,7 @@ impl Corpus {
         self.index.bytes()
             + size_of_val(self.names.as_slice())
             + self.names.iter().map(text).sum::<usize>()
+            + self.runs.bytes()
             + self.words.capacity() * (size_of::<(u32, Word)>() + 1)
     }
 
@@ -242,7 +244,12 @@ impl Corpus {
         let crowd = alike.len();
         let judged = alike.into_iter().map(|(id, kind, edits)| {
             let known = &self.names[id];
-            let around = Around { ecosystem: self.ecosystem, crowd, family: self.family_of(asked, known) };
+            let around = Around {
+                ecosystem: self.ecosystem,
+                crowd,
+                family: self.family_of(asked, known),
+                unheard: self.runs.unheard(asked.letters, &edits),
+            };
             let signs = evidence::of_likeness(asked, known, kind, &edits, around);
             let score = self.weights.score(&signs);
             (id, signs, score)
@@ -307,15 +314,9 @@ impl Corpus {
         let judged = parts.iter().filter(|part| imitated(&self.names[part.id])).map(|part| {
             let known = &self.names[part.id];
             let outside = |start: usize, end: usize| end <= part.start || start >= part.end;
-            let rest = Rest {
-                // A piece grown together with the known name is a word too.
-                words: words.iter().filter(|(start, end)| outside(*start, *end)).count().max(1),
-                known: parts.iter().any(|other| {
-                    let beside = &self.names[other.id];
-                    outside(other.start, other.end) && beside.is_package() && beside.rank <= WELL_KNOWN
-                }),
-            };
-            let signs = evidence::of_combo(known, rest);
+            // A piece grown together with the known name is a word too.
+            let added = words.iter().filter(|(start, end)| outside(*start, *end)).count().max(1);
+            let signs = evidence::of_combo(known, added);
             let score = self.weights.score(&signs);
             (part.id, signs, score)
         });
@@ -469,6 +470,10 @@ fn words_of(names: &[Known]) -> HashMap<u32, Word> {
     words.retain(|_, word| word.names > 1);
     words.shrink_to_fit();
     words
+}
+
+fn runs_of(names: &[Known]) -> Runs {
+    Runs::of(names.iter().filter(|known| known.is_package()).map(|known| &*known.letters))
 }
 
 fn digest_of(names: &[Known], weights: &Weights) -> Sha256 {

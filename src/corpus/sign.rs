@@ -44,8 +44,8 @@ signs! {
     OtherVowel "other-vowel" For "A vowel became another.";
     DoubledLetter "doubled-letter" For "A letter is there twice.";
     Plural "plural" For "An s was added at the end.";
-    Singular "singular" For "An s is missing at the end.";
-    LongForTwo "long-for-two" For "Two edits in a long name: its length above six letters, as in `length`.";
+    Sought "sought" For "How many known names contain the known name as a word, at most a hundred: the logarithm. What others build upon is typed most.";
+    Unheard "unheard" For "Runs of four letters around the edits that at most one known name has: slips are not pronounced.";
     Replaced "replaced" Against "Letters that were replaced.";
     Missing "missing" Against "Letters that are missing.";
     Appended "appended" Against "A letter was added at the end.";
@@ -54,11 +54,10 @@ signs! {
     Separators "separators" Against "There are more or fewer separators.";
     Short "short" Against "The known name has at most four letters: many do.";
     Obscurity "obscurity" Against "How far down the list the known name is: the logarithm of its rank in tens.";
-    Depth "depth" Against "The same from rank 1,000 on.";
     Crowd "crowd" Against "How many known names are as near: the logarithm.";
     Family "family" Against "How many known names begin with the same word: the logarithm. Big families have natural neighbours.";
+    Grown "grown" Against "A syllable such as `py` stands before the known name, grown together with it: so people call their own.";
     Customary "customary" Against "In this ecosystem such affixes are customary.";
-    ComboKnown "combo-known" For "What was added is itself well known.";
     ComboLength "combo-length" For "Letters of the known name, as in `length`.";
     ComboRest "combo-rest" Against "Words that were added.";
     ComboFamily "combo-family" Against "How many known names contain the known name as a word: the logarithm. Plugins are called so.";

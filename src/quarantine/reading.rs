@@ -330,6 +330,9 @@ impl Quarantine {
             tracing::error!(%project, "{}", event.summary);
         }
         let touched: Vec<Upload> = intake.changed.iter().filter_map(|id| intake.uploads.get(id)).cloned().collect();
+        for finding in touched.iter().flat_map(|upload| &upload.verdict.findings).filter(|finding| finding.points > 0) {
+            metrics::counter!("lazaret_findings_total", "signal" => finding.signal.to_string()).increment(1);
+        }
         self.add_blast_radius(&mut intake.events, &touched).await?;
         let change = Change {
             listing: intake.rewritten.then(|| intake.known.clone()),

@@ -145,12 +145,10 @@ impl Quarantine {
                 upload.dossier = Some(Sha256::of(&bytes));
                 kept = Some(bytes);
             }
-            // Never sooner: it may wait for what it requires.
+            // What its bytes show may make it wait longer, never shorter: it may wait for what it requires, or for a person.
             let until = hold_until(&verdict, now);
-            if upload.state == State::Held
-                && upload.decision.is_none()
-                && until.is_none_or(|until| upload.hold_until.is_some_and(|now| now < until))
-            {
+            let is_longer = until.is_none_or(|until| upload.hold_until.is_some_and(|end| end < until));
+            if upload.state == State::Held && upload.decision.is_none() && is_longer {
                 upload.hold_until = until;
             }
             let speaks_against = verdict.outcome >= Outcome::Review;

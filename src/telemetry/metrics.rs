@@ -49,6 +49,9 @@ fn describe() {
     describe_histogram!("lazaret_request_seconds", "Time until our answer began, by listener and route");
     describe_counter!("lazaret_refusals_total", "Files refused to clients, by ecosystem and state");
     describe_counter!("lazaret_decisions_total", "Uploads moved, by ecosystem, new state and who decided");
+    describe_counter!("lazaret_findings_total", "Findings with weight in verdicts that were made, by signal");
+    describe_counter!("lazaret_advisories_failed_total", "How often the advisories could not be read");
+    describe_gauge!("lazaret_advisories", "Advisories in force");
     describe_gauge!("lazaret_uploads", "Known uploads, by state");
     describe_gauge!("lazaret_blob_bytes", "Bytes of cached files");
     describe_gauge!("lazaret_jobs_waiting", "Jobs that wait for their time or a worker");

@@ -6,8 +6,9 @@ use lazaret::config::AdvisorySource;
 use serde_json::{Value, json};
 
 use crate::common::clock::{DAY, HOUR, MINUTE};
+use crate::common::sample_mirror::{GREET_OLD, WORDS_OLD};
 use crate::common::test_house::{Furnishing, TestHouse};
-use crate::common::{Fault, Manner};
+use crate::common::{Fault, HandClock, Manner, SampleMirror};
 
 /// An OSV record about a project of PyPI.
 fn record(id: &str, name: &str, aliases: &[&str], events: &Value) -> Value {
@@ -285,4 +286,25 @@ async fn remedy_turns_a_lock_file_into_the_constraints_that_mend_it() {
     let bad = house.cli(&["remedy", "requirements.txt"]).await;
     assert!(bad.status.code().is_some_and(|code| code < 3), "{bad:?}");
     assert_eq!(house.cli(&["remedy", "nowhere.txt"]).await.status.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn malware_on_cpan_is_taken_back_and_leaves_the_index_too() {
+    let folder = folder();
+    let clock = HandClock::new();
+    let mirror = SampleMirror::settled(&clock).await;
+    let source = AdvisorySource::Path(folder.path().to_owned());
+    let furnishing = TestHouse::furnish().clock(&clock).cpan(&mirror.cpan);
+    let house = furnishing.config(move |config| config.advisories.source = Some(source)).start().await;
+    house.polls().await;
+    assert_eq!(house.release(WORDS_OLD).await.status, 200);
+    let mut evil = record("MAL-2026-20", "Acme-Words", &[], &json!([{"introduced": "0"}, {"last_affected": "0.5"}]));
+    evil["affected"][0]["package"]["ecosystem"] = json!("CPAN");
+    write(folder.path(), &evil);
+    house.pass(HOUR + MINUTE).await;
+    house.polls().await;
+    let refused = house.refusal(WORDS_OLD).await;
+    assert!(refused.contains("MAL-2026-20 says that it is malware"), "{refused}");
+    assert_eq!(house.listed("Acme::Words").await, None);
+    assert_eq!(house.listed("Acme::Greet").await.as_deref(), Some(GREET_OLD), "nothing else");
 }
