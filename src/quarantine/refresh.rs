@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::advice::Advice;
 use super::assess::{Bench, Evidence};
 use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
-use super::{Edition, Quarantine, QuarantineError};
+use super::{Edition, Quarantine, QuarantineError, toll};
 use crate::domain::{Ecosystem, KnownProject, Project, State, Timestamp, Upload};
 use crate::registry::pypi::Format;
 use crate::store::StoreError;
@@ -51,6 +51,7 @@ impl Quarantine {
         {
             return Err(QuarantineError::NotFound(project.to_string()));
         }
+        toll::pay()?;
         // The index of CPAN is made of views that nobody asked for: there the file gate says what is used.
         if freshness == Freshness::Usual && project.ecosystem != Ecosystem::Cpan {
             self.used.insert(project.clone(), self.timekeeper.wall());
