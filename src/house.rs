@@ -137,7 +137,7 @@ impl House {
         let kept_store = store.clone();
         let keeper_closed = closed.clone();
         let forwarding = forwarding(&config, &packages, &public_url)?;
-        let (for_packages, for_teapot) = (Door::of_packages(&porter), Door::without_tokens(&porter));
+        let (for_packages, for_teapot) = (Door::of_packages(&porter), Door::of_teapot(&porter));
         let package_router = package::router(quarantine.clone(), for_packages, &via, forwarding);
         let teapot_router = crate::http::teapot::router(quarantine.clone(), for_teapot, &via);
         let (tls, bounds) = (certificates.clone(), Bounds::default());

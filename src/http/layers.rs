@@ -31,7 +31,8 @@ pub async fn observe(State(door): State<Door>, mut request: Request, next: Next)
     let deadline = if is_index { INDEX_DEADLINE } else { DEADLINE };
     let answering = async {
         match door.admit(&mut request).await {
-            Ok(toll) => toll.cover(next.run(request)).await,
+            Ok(Some(toll)) => toll.cover(next.run(request)).await,
+            Ok(None) => next.run(request).await,
             Err(refused) => refused.into_response(),
         }
     };

@@ -47,22 +47,34 @@ pub struct Porter {
 #[derive(Debug, Clone)]
 pub struct Door {
     porter: Arc<Porter>,
-    looks_for_tokens: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Packages,
+    Teapot,
+    Desk,
 }
 
 impl Door {
     /// Where packages are fetched: a token names who fetches, and may be wanted.
     pub fn of_packages(porter: &Arc<Porter>) -> Self {
-        Self { porter: porter.clone(), looks_for_tokens: true }
+        Self { porter: porter.clone(), kind: Kind::Packages }
     }
 
-    /// A door where no token is looked for, or where somebody else does it: teacup knows none, and the desk has its own rules.
-    pub fn without_tokens(porter: &Arc<Porter>) -> Self {
-        Self { porter: porter.clone(), looks_for_tokens: false }
+    /// Where teacup comes, which has no token to send.
+    pub fn of_teapot(porter: &Arc<Porter>) -> Self {
+        Self { porter: porter.clone(), kind: Kind::Teapot }
+    }
+
+    /// Where decisions are made. The desk asks for tokens by itself, and may ask upstreams as often as it has to.
+    pub fn of_desk(porter: &Arc<Porter>) -> Self {
+        Self { porter: porter.clone(), kind: Kind::Desk }
     }
 
     /// Sees who asks, notes it in the request, and gives out what covers the questions that the request makes us ask.
-    pub(super) async fn admit(&self, request: &mut Request) -> Result<Toll, ApiError> {
+    pub(super) async fn admit(&self, request: &mut Request) -> Result<Option<Toll>, ApiError> {
         let porter = &self.porter;
         let trusted = &porter.rules.trusted_proxies;
         if !trusted.is_empty() {
@@ -76,7 +88,7 @@ impl Door {
                 visitor.address = origin;
             }
         }
-        if self.looks_for_tokens
+        if self.kind == Kind::Packages
             && let Some(digest) = porter.token_sent(request)?
         {
             let token = porter.token_in_force(&digest).await?;
@@ -86,10 +98,13 @@ impl Door {
                 (Some(_), None) => {}
             }
         }
+        if self.kind == Kind::Desk {
+            return Ok(None);
+        }
         let visitor = request.extensions().get::<Visitor>();
         let address = visitor.map_or(IpAddr::from([0; 4]), |visitor| visitor.address);
         let token = visitor.and_then(|visitor| visitor.token.as_ref()).map(|token| token.digest);
-        Ok(Toll::new(porter.tolls.clone(), address, token))
+        Ok(Some(Toll::new(porter.tolls.clone(), address, token)))
     }
 }
 

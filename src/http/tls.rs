@@ -22,6 +22,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::domain::{Clock, Timestamp};
+use crate::quarantine::moment;
 
 /// How often the files are looked at. One that was changed is read when it was left alone for this long: a certificate and its
 /// key are two files, and are not replaced at once.
@@ -59,7 +60,7 @@ pub enum TlsError {
     #[error("{}: there is no certificate in it", .0.display())]
     Empty(PathBuf),
     /// A certificate that nobody takes any more.
-    #[error("{}: the certificate ended at {until}; renew it", path.display())]
+    #[error("{}: the certificate was good until {}; renew it", path.display(), moment(*until))]
     Over {
         /// Which file.
         path: PathBuf,
@@ -146,7 +147,8 @@ impl Certificates {
 fn read(files: &TlsFiles, now: Timestamp) -> Result<ServerConfig, TlsError> {
     let TlsFiles { certificate, key, client_ca } = files;
     let chain = certificates_in(certificate)?;
-    if let Some(until) = chain.first().and_then(end_of).filter(|until| *until < now) {
+    let until = chain.first().and_then(end_of);
+    if let Some(until) = until.filter(|until| *until < now) {
         return Err(TlsError::Over { path: certificate.clone(), until });
     }
     let secret =
@@ -161,6 +163,9 @@ fn read(files: &TlsFiles, now: Timestamp) -> Result<ServerConfig, TlsError> {
         None => versions.with_no_client_auth(),
     };
     let mut config = verified.with_single_cert(chain, secret).map_err(unusable)?;
+    if let Some(until) = until.and_then(|until| u32::try_from(until.unix_timestamp()).ok()) {
+        metrics::gauge!("lazaret_certificate_good_until_seconds").set(until);
+    }
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -277,7 +282,7 @@ mod tests {
             (&certificate, &other_key, "cannot be used together"),
             (&key, &key, "there is no certificate in it"),
             (&certificate, &certificate, "key.pem: this cannot be read as PEM"),
-            (&old, &old_key, "cert.pem: the certificate ended at 2020-01-01 0:00:00.0 +00:00:00; renew it"),
+            (&old, &old_key, "cert.pem: the certificate was good until 2020-01-01 00:00 UTC; renew it"),
         ] {
             write("cert.pem", certificate);
             write("key.pem", key);

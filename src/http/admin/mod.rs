@@ -75,6 +75,6 @@ pub fn router(desk: Desk) -> Router {
         .fallback(|| async { ApiError::not_found("there is nothing at this address; the API is under /api/v1/") })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn_with_state(desk.clone(), guard::only_here))
-        .layer(middleware::from_fn_with_state(Door::without_tokens(&desk.porter), layers::observe))
+        .layer(middleware::from_fn_with_state(Door::of_desk(&desk.porter), layers::observe))
         .with_state(desk)
 }
