@@ -141,6 +141,8 @@ pub struct Quarantine {
     editions: editions::Editions,
     hot: moka::sync::Cache<Project, Arc<View>>,
     missing: moka::sync::Cache<Project, Timestamp>,
+    /// Until when what is stored of a page needs no reading.
+    good_until: moka::sync::Cache<Project, Timestamp>,
     /// Pages that clients asked for and that were not read since.
     used: moka::sync::Cache<Project, Timestamp>,
     /// By project, and whether the page must be read.
@@ -186,6 +188,7 @@ impl Quarantine {
             editions: editions::Editions::new(),
             hot,
             missing: moka::sync::Cache::new(10_000),
+            good_until: moka::sync::Cache::new(100_000),
             used: moka::sync::Cache::new(100_000),
             readings: SingleFlight::new(),
             fetches: fetch::Fetches::new(),

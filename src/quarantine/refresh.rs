@@ -51,7 +51,11 @@ impl Quarantine {
         {
             return Err(QuarantineError::NotFound(project.to_string()));
         }
-        toll::pay()?;
+        // What was read within its time comes from the store, also where a decision made it cold.
+        let is_at_hand = self.good_until.get(project).is_some_and(|until| self.timekeeper.wall() < until);
+        if freshness != Freshness::Usual || !is_at_hand {
+            toll::pay()?;
+        }
         // The index of CPAN is made of views that nobody asked for: there the file gate says what is used.
         if freshness == Freshness::Usual && project.ecosystem != Ecosystem::Cpan {
             self.used.insert(project.clone(), self.timekeeper.wall());
@@ -119,6 +123,7 @@ impl Quarantine {
                 }
                 Ok(view) => {
                     let view = if self.anything_due(&view) { self.release_from(view).await? } else { view };
+                    self.good_until.insert(project.clone(), view.valid_until);
                     self.hot.insert(project.clone(), view.clone());
                     return Ok(view);
                 }

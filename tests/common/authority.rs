@@ -130,8 +130,12 @@ impl Line {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::default()).expect("a request");
+        // The end of the last answer may not have been noticed yet.
         let response = match &mut self.sender {
-            Sender::One(sender) => sender.send_request(request).await,
+            Sender::One(sender) => match sender.ready().await {
+                Ok(()) => sender.send_request(request).await,
+                Err(error) => Err(error),
+            },
             Sender::Two(sender) => sender.send_request(request).await,
         };
         let response = match response {
@@ -142,10 +146,11 @@ impl Line {
             }
         };
         let (head, body) = response.into_parts();
-        let (body, cut) = match body.collect().await {
-            Ok(body) => (body.to_bytes(), false),
-            Err(_) => (Bytes::new(), true),
+        let (body, reason) = match body.collect().await {
+            Ok(body) => (body.to_bytes(), String::new()),
+            Err(error) => (Bytes::new(), format!("{error:?}")),
         };
-        Answer { status: head.status.as_u16(), reason: String::new(), headers: head.headers, body, cut }
+        let cut = !reason.is_empty();
+        Answer { status: head.status.as_u16(), reason, headers: head.headers, body, cut }
     }
 }
