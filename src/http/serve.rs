@@ -50,7 +50,7 @@ impl Default for Bounds {
 }
 
 /// Connections over HTTP/2 that are silent for so long are asked whether they are still there, and given up if they are not.
-const STILL_THERE: Duration = Duration::from_secs(60);
+const STILL_THERE: Duration = Duration::from_mins(1);
 
 /// What all connections of a listener share.
 #[derive(Debug)]
@@ -156,15 +156,15 @@ impl Listening {
         let has_asked = Arc::new(AtomicBool::new(false));
         let service = TowerToHyperService::new(with_visitor(self.router.clone(), visitor, has_asked.clone()));
         let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let mut watched = std::pin::pin!(watcher.watch(connection.into_owned()));
+        let mut ending = std::pin::pin!(watcher.watch(connection.into_owned()));
         // hyper's own limit begins when it knows the protocol, and who says nothing at all keeps it waiting for that.
         tokio::select! {
             // A client that breaks off is its own business.
-            _ = &mut watched => return,
+            _ = &mut ending => return,
             () = tokio::time::sleep(self.bounds.header_time) => {}
         }
         if has_asked.load(Ordering::Relaxed) {
-            let _ = watched.await;
+            let _ = ending.await;
         }
     }
 }

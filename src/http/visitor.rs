@@ -97,6 +97,21 @@ pub(super) fn token_digest(authorization: &HeaderValue) -> Option<Sha256> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_header_makes_it_panic_and_strangers_are_who_they_are(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let _ = token_digest(&value);
+            let headers: HeaderMap = [(http::HeaderName::from_static("x-forwarded-for"), value)].into_iter().collect();
+            let peer = IpAddr::from([192, 0, 2, 1]);
+            prop_assert_eq!(origin(peer, &headers, &["10.0.0.0/8".parse().unwrap()]), peer);
+            let _ = origin(peer, &headers, &["0.0.0.0/0".parse().unwrap()]);
+        }
+    }
 
     fn origin_of(peer: &str, sent: &[&'static str]) -> String {
         let trusted = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/64".parse().unwrap()];

@@ -93,7 +93,7 @@ async fn a_token_that_nobody_asked_for_names_who_fetches_and_must_be_right() {
     assert_eq!(get_as(&house, &path, &basic(&secret)).await.status, 200);
     assert_eq!(fetchers(&house, &file).await, [("127.0.0.1".to_owned(), 1), ("laptop".to_owned(), 1)]);
     assert_eq!(get_as(&house, &path, "Bearer lzr_wrong").await.status, 401);
-    house.clock.advance(std::time::Duration::from_secs(2 * 3_600));
+    house.clock.advance(std::time::Duration::from_hours(2));
     assert_eq!(get_as(&house, &path, &basic(&secret)).await.status, 401, "it is over");
 }
 
