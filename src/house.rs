@@ -15,7 +15,10 @@ use crate::blob::{ObjectBlobs, StagingArea};
 use crate::config::{Baseline, Config, PrivateIndex};
 use crate::corpus::{Corpora, NameSources};
 use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, NamePattern, Origin, Role, Timestamp};
-use crate::http::{admin, package, serve};
+use crate::http::porter::{Door, HouseRules, Porter};
+use crate::http::serve::{Bounds, serve};
+use crate::http::tls::{Certificates, TlsFiles};
+use crate::http::{admin, package};
 use crate::jobs::Driver;
 use crate::marker::Marker;
 use crate::policy::Policy;
@@ -45,6 +48,7 @@ pub struct House {
     addresses: Addresses,
     data_dir: PathBuf,
     policy_file: Option<PathBuf>,
+    certificates: Option<Arc<Certificates>>,
     clock: Arc<dyn Clock>,
     quarantine: Arc<Quarantine>,
     driver: Arc<Driver>,
@@ -56,19 +60,20 @@ pub struct House {
 impl House {
     /// Opens the cellars, joins the rooms and listens.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        refuse_what_is_not_there_yet(&config)?;
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         crate::telemetry::metrics::install();
         let data_dir = config.store.data_dir.clone();
         let policy_file = config.policy.file.clone();
         let policy = policy_from(policy_file.as_deref())?;
+        let certificates = certificates(&config, clock.now())?;
         let packages = listen(config.listen.packages, "listen.packages").await?;
         let teapot_door = listen(config.listen.teapot, "listen.teapot").await?;
         let admin_listener = listen(config.listen.admin, "listen.admin").await?;
+        let scheme = if certificates.is_some() { "https" } else { "http" };
         let addresses = Addresses {
-            packages: format!("http://{}", packages.local_addr()?),
+            packages: format!("{scheme}://{}", packages.local_addr()?),
             teapot: format!("http://{}", teapot_door.local_addr()?),
-            admin: format!("http://{}", admin_listener.local_addr()?),
+            admin: format!("{scheme}://{}", admin_listener.local_addr()?),
         };
 
         tokio::fs::create_dir_all(&data_dir)
@@ -117,8 +122,10 @@ impl House {
 
         let (closing, closed) = watch::channel(false);
         let driver = Arc::new(Driver::new(quarantine.clone()));
+        let porter = Porter::new(house_rules(&config), quarantine.clone());
         let desk = admin::Desk {
             quarantine: quarantine.clone(),
+            porter: porter.clone(),
             hosts: Arc::new(admin_hosts(&config, &admin_listener)?),
             metrics: crate::telemetry::metrics::render,
         };
@@ -130,19 +137,24 @@ impl House {
         let kept_store = store.clone();
         let keeper_closed = closed.clone();
         let forwarding = forwarding(&config, &packages, &public_url)?;
-        let tasks = vec![
-            tokio::spawn(serve::serve(packages, package::router(quarantine.clone(), &via, forwarding), closed.clone())),
-            tokio::spawn(serve::serve(
-                teapot_door,
-                crate::http::teapot::router(quarantine.clone(), &via),
-                closed.clone(),
-            )),
-            tokio::spawn(serve::serve(admin_listener, admin::router(desk), closed)),
+        let (for_packages, for_teapot) = (Door::of_packages(&porter), Door::of_teapot(&porter));
+        let package_router = package::router(quarantine.clone(), for_packages, &via, forwarding);
+        let teapot_router = crate::http::teapot::router(quarantine.clone(), for_teapot, &via);
+        let (tls, bounds) = (certificates.clone(), Bounds::default());
+        let mut tasks = vec![
+            tokio::spawn(serve(packages, package_router, tls.clone(), bounds.clone(), closed.clone())),
+            tokio::spawn(serve(teapot_door, teapot_router, None, bounds.clone(), closed.clone())),
+            tokio::spawn(serve(admin_listener, admin::router(desk), tls, bounds, closed.clone())),
+            tokio::spawn(porter.tidy_up(closed.clone())),
             tokio::spawn(async move { background.run(background_closed).await }),
             tokio::spawn(async move { poller.poll(poller_closed).await }),
             tokio::spawn(async move { keeper.keep(kept_store, keeper_closed).await }),
         ];
-        let house = Self { addresses, data_dir, policy_file, clock, quarantine, driver, marker, closing, tasks };
+        if let Some(certificates) = &certificates {
+            tasks.push(tokio::spawn(certificates.clone().watch(clock.clone(), closed)));
+        }
+        let house =
+            Self { addresses, data_dir, policy_file, certificates, clock, quarantine, driver, marker, closing, tasks };
         house.write_addresses().await?;
         Ok(house)
     }
@@ -191,6 +203,12 @@ impl House {
         self.quarantine.set_policy(policy, corpora);
         self.quarantine.judge_waiting().await?;
         Ok(())
+    }
+
+    /// Reads the certificates again, for connections that begin from now on. If one has an error, all stay as they were.
+    pub fn reload_certificates(&self) -> anyhow::Result<()> {
+        let Some(certificates) = &self.certificates else { return Ok(()) };
+        certificates.reload(self.clock.now()).context("tls")
     }
 
     /// Lets running requests finish and closes.
@@ -269,21 +287,28 @@ async fn open_advisories(quarantine: &Arc<Quarantine>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A setting that protects and does nothing would be worse than none.
-fn refuse_what_is_not_there_yet(config: &Config) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        !config.listen.require_token,
-        "listen.require_token: lazaret cannot ask package clients for tokens yet; remove it, and let a proxy in front ask"
-    );
+/// The certificates of the packages and admin listeners, if they have any.
+fn certificates(config: &Config, now: Timestamp) -> anyhow::Result<Option<Arc<Certificates>>> {
     let tls = &config.tls;
-    anyhow::ensure!(
-        tls.certificate.is_none() && tls.key.is_none() && tls.client_ca.is_none(),
-        "tls: lazaret cannot speak TLS itself yet; remove the section, and put a proxy in front that does"
-    );
-    if !config.listen.trusted_proxies.is_empty() {
-        tracing::warn!("listen.trusted_proxies is not used yet: downloads are noted under the proxy's address");
+    let (Some(certificate), Some(key)) = (tls.certificate.clone(), tls.key.clone()) else {
+        anyhow::ensure!(
+            tls.certificate.is_none() && tls.key.is_none() && tls.client_ca.is_none(),
+            "tls: set both tls.certificate and tls.key, or nothing of this section"
+        );
+        return Ok(None);
+    };
+    let files = TlsFiles { certificate, key, client_ca: tls.client_ca.clone() };
+    Certificates::open(files, now).map(Some).context("tls")
+}
+
+/// Who may come in, and how often.
+fn house_rules(config: &Config) -> HouseRules {
+    HouseRules {
+        trusted_proxies: config.listen.trusted_proxies.clone(),
+        require_token: config.listen.require_token,
+        cold_misses_per_minute: config.limits.cold_misses_per_minute,
+        failed_sign_ins_per_minute: config.limits.failed_sign_ins_per_minute,
     }
-    Ok(())
 }
 
 async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

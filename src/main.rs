@@ -53,6 +53,9 @@ impl Doors for Program {
                     if let Err(error) = house.reload_policy().await {
                         tracing::error!("the policy in force stays: {error:#}");
                     }
+                    if let Err(error) = house.reload_certificates() {
+                        tracing::error!("the certificates in force stay: {error:#}");
+                    }
                 }
             }
         }
@@ -124,7 +127,7 @@ fn upstreams(loaded: &Loaded) -> Vec<String> {
 enum Told {
     /// SIGTERM, or Ctrl-C: finish and end.
     Stop,
-    /// SIGHUP: read the policy again.
+    /// SIGHUP: read the policy and the certificates again.
     Reload,
 }
 

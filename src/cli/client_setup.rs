@@ -93,9 +93,10 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments:
             setup.warnings.extend(warnings);
         }
         if config.listen.require_token && arguments.client.is_perls() {
-            setup.warnings.push(
-                "this proxy wants a token: write it into the address, as http://token:TOKEN@host/cpan".to_owned(),
-            );
+            setup.warnings.push(format!(
+                "this proxy wants a token: write it into the address, as {}://token:TOKEN@host/cpan",
+                base.scheme()
+            ));
         } else if config.listen.require_token && arguments.client != Client::Teacup {
             setup.warnings.push(format!(
                 "this proxy wants a token: put `machine {} login token password TOKEN` into ~/.netrc",

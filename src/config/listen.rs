@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::{Network, values};
+use super::values;
+use crate::domain::Network;
 
 /// Where we listen and what clients call us.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ pub mod file;
 pub mod finding;
 pub mod listing;
 pub mod name;
+pub mod network;
 pub mod perl_version;
 pub mod score;
 pub mod standing;
@@ -33,6 +34,7 @@ pub use listing::{
     Standing, Yanked,
 };
 pub use name::{NamePattern, Project, ProjectName};
+pub use network::{InvalidNetwork, Network};
 pub use score::Score;
 pub use standing::{RuleKind, StandingRule};
 pub use state::{Examination, IllegalMove, State};

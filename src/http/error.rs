@@ -10,6 +10,15 @@ use serde_json::json;
 use crate::domain::Timestamp;
 use crate::quarantine::{QuarantineError, Refusal, printable};
 
+/// How a client is asked for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// As installers know it: a token is the password.
+    Basic,
+    /// As the API wants it.
+    Bearer,
+}
+
 /// An error on its way out, as [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) wants it.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
@@ -17,6 +26,7 @@ pub(super) struct ApiError {
     title: &'static str,
     detail: String,
     retry_after: Option<u64>,
+    challenge: Option<Challenge>,
     more: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -33,7 +43,7 @@ struct Problem<'a> {
 impl ApiError {
     /// An error with this status, a title and one sentence.
     pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), retry_after: None, more: serde_json::Map::new() }
+        Self { status, title, detail: detail.into(), retry_after: None, challenge: None, more: serde_json::Map::new() }
     }
 
     /// The request makes no sense.
@@ -44,6 +54,11 @@ impl ApiError {
     /// There is no such thing.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not found", detail)
+    }
+
+    /// A token is missing or wrong.
+    pub(super) fn unauthorized(challenge: Challenge, detail: impl Into<String>) -> Self {
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "Who are you?", detail) }
     }
 
     /// Ask again after so many seconds.
@@ -84,8 +99,12 @@ impl ApiError {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lazaret\""));
+        if let Some(challenge) = self.challenge {
+            let challenge = match challenge {
+                Challenge::Basic => "Basic realm=\"lazaret\", charset=\"UTF-8\"",
+                Challenge::Bearer => "Bearer realm=\"lazaret\"",
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         // Rule 7: printable ASCII only, at most 100 characters.
         if let Ok(phrase) = ReasonPhrase::try_from(printable(phrase, 100).into_bytes()) {
@@ -113,6 +132,9 @@ impl From<QuarantineError> for ApiError {
             QuarantineError::NoIndex => Self::new(StatusCode::SERVICE_UNAVAILABLE, "No index configured", detail),
             QuarantineError::Unreadable { .. } | QuarantineError::Fetch(_) => {
                 Self::new(StatusCode::BAD_GATEWAY, "Upstream failure", detail)
+            }
+            QuarantineError::AskedTooMuch { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail)
             }
             QuarantineError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "Not possible now", detail),
             QuarantineError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "Forbidden", detail),

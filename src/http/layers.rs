@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::error::ApiError;
+use super::porter::Door;
 
 /// The longest wait for an answer's head; long waits inside have shorter limits of their own.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -20,15 +21,22 @@ const INDEX_DEADLINE: Duration = Duration::from_mins(15);
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an id, counts it, and answers for it if nobody else does in time.
-pub async fn observe(request: Request, next: Next) -> Response {
+/// Gives the request an id, counts it, sees who sent it, and answers for it if nobody else does in time.
+pub async fn observe(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let id = RequestId::next();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let uri = request.uri().clone();
     let is_index = uri.path().starts_with("/cpan/modules/02packages");
     let deadline = if is_index { INDEX_DEADLINE } else { DEADLINE };
-    let mut response = match tokio::time::timeout(deadline, next.run(request)).await {
+    let answering = async {
+        match door.admit(&mut request).await {
+            Ok(Some(toll)) => toll.cover(next.run(request)).await,
+            Ok(None) => next.run(request).await,
+            Err(refused) => refused.into_response(),
+        }
+    };
+    let mut response = match tokio::time::timeout(deadline, answering).await {
         Ok(response) => response,
         Err(_) => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "Too slow", "the answer took too long; try again")
             .into_response(),
@@ -84,7 +92,7 @@ impl Via {
 }
 
 /// Says that the answer came through us.
-pub async fn via(axum::extract::State(Via(via)): axum::extract::State<Via>, mut response: Response) -> Response {
+pub async fn via(State(Via(via)): State<Via>, mut response: Response) -> Response {
     response.headers_mut().insert(http::header::VIA, via);
     response
 }

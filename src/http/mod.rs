@@ -5,5 +5,8 @@ mod error;
 mod extract;
 pub mod layers;
 pub mod package;
+pub mod porter;
 pub mod serve;
 pub mod teapot;
+pub mod tls;
+mod visitor;

@@ -1,12 +1,11 @@
 //! The teapot listener: a repository as teacup knows it, from one filtered index; files pass the gate.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::get;
@@ -17,8 +16,10 @@ use hyper::ext::ReasonPhrase;
 
 use super::layers::{self, Via};
 use super::package::{live, ready};
+use super::porter::Door;
+use super::visitor::Visitor;
 use crate::quarantine::teapot::gate::InstanceAnswer;
-use crate::quarantine::{Quarantine, QuarantineError, printable};
+use crate::quarantine::{Quarantine, QuarantineError, in_seconds, printable};
 use crate::registry::teapot::{Answer, FileForm, Instance, Request, content_type_of, xfile_head};
 
 /// How long a client waits for the first index there ever is. teacup itself would wait for ever.
@@ -31,22 +32,17 @@ const LOOK_AT: u64 = 64 << 10;
 const LONGEST_SENTENCE: usize = 400;
 
 /// All routes of the teapot listener.
-pub fn router(quarantine: Arc<Quarantine>, via: &str) -> Router {
+pub fn router(quarantine: Arc<Quarantine>, door: Door, via: &str) -> Router {
     Router::new()
         .route("/livez", get(live))
         .route("/readyz", get(ready))
         .fallback(get(answer))
         .layer(middleware::map_response_with_state(Via::named(via), layers::via))
-        .layer(middleware::from_fn(layers::observe))
+        .layer(middleware::from_fn_with_state(door, layers::observe))
         .with_state(quarantine)
 }
 
-async fn answer(
-    State(quarantine): State<Arc<Quarantine>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    method: Method,
-    uri: Uri,
-) -> Response {
+async fn answer(State(quarantine): State<Arc<Quarantine>>, visitor: Visitor, method: Method, uri: Uri) -> Response {
     // The path as it came: a name may hold a slash, which is only told apart while it is encoded.
     let (prefix, path) = match uri.path().strip_prefix(PREFIX) {
         Some(path) if path.is_empty() || path.starts_with('/') => (PREFIX, path),
@@ -55,7 +51,7 @@ async fn answer(
     let request = Request::read(path);
     match &request {
         Request::Unknown | Request::Journal => respond(Answer::sentence(404, "There is nothing here."), &method),
-        Request::File { instance, form } => match file(&quarantine, instance, *form, peer, &method).await {
+        Request::File { instance, form } => match file(&quarantine, instance, *form, &visitor, &method).await {
             Ok(response) => response,
             Err(error) => failed(&error, *form),
         },
@@ -97,6 +93,11 @@ fn refused(status: u16, sentence: &str, form: FileForm) -> Response {
 fn failed(error: &QuarantineError, form: FileForm) -> Response {
     match error {
         QuarantineError::NotFound(what) => refused(404, &format!("{what} is not in this repository."), form),
+        QuarantineError::AskedTooMuch { wait } => {
+            let mut response = refused(429, &format!("{error}."), form);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(in_seconds(*wait)));
+            response
+        }
         error => refused(503, &format!("{error}; try again later."), form),
     }
 }
@@ -105,7 +106,7 @@ async fn file(
     quarantine: &Arc<Quarantine>,
     instance: &Instance,
     form: FileForm,
-    peer: SocketAddr,
+    visitor: &Visitor,
     method: &Method,
 ) -> Result<Response, QuarantineError> {
     match quarantine.teapot_file(instance).await? {
@@ -116,7 +117,7 @@ async fn file(
             Ok(refused(503, &sentence, form))
         }
         InstanceAnswer::Ready { sha256, signature, leave } => {
-            quarantine.note_download(sha256, peer.ip());
+            quarantine.note_download(sha256, visitor.fetcher());
             let size = u64::from(signature.size());
             let blobs = quarantine.blobs();
             let mut beginning = Vec::new();

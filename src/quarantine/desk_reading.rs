@@ -111,11 +111,6 @@ impl Quarantine {
         Ok(artifact)
     }
 
-    /// The token with this hash.
-    pub async fn token(&self, digest: &Sha256) -> Result<Option<Token>, QuarantineError> {
-        Ok(self.store.token(digest).await?)
-    }
-
     /// All tokens.
     pub async fn tokens(&self) -> Result<Vec<Token>, QuarantineError> {
         Ok(self.store.tokens().await?)
@@ -158,10 +153,12 @@ impl Quarantine {
             return Err(QuarantineError::NoSuch(format!("token named {}", super::printable(name, 64))));
         };
         let now = self.timekeeper.wall();
+        let digest = token.digest;
         token.revoked = Some(now);
         let mut event = EventDraft::new(now, by.clone(), EventKind::TokenRevoked, format!("token {name} revoked"));
         event.details = json!({ "name": name });
         self.store.commit(Change { tokens: vec![token.clone()], events: vec![event], ..Change::default() }).await?;
+        self.known_tokens.forget(&digest);
         Ok(token)
     }
 }

@@ -2,8 +2,9 @@
 //! this says whom it reached.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use time::macros::format_description;
 use tokio::sync::mpsc;
@@ -17,11 +18,29 @@ const WAITING: usize = 8_192;
 /// So many fetchers are named in an event; the download log has the others.
 const NAMED: usize = 50;
 
+/// Who fetches: by name where the door knows one, else by address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Fetcher {
+    /// A token's name, or that of a certificate.
+    Named(Arc<str>),
+    /// Anybody at this address.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => name.fmt(f),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
 /// Downloads that are not written down yet.
 #[derive(Debug)]
 pub(super) struct Notes {
-    sender: mpsc::Sender<(Sha256, IpAddr)>,
-    receiver: Mutex<mpsc::Receiver<(Sha256, IpAddr)>>,
+    sender: mpsc::Sender<(Sha256, Fetcher)>,
+    receiver: Mutex<mpsc::Receiver<(Sha256, Fetcher)>>,
 }
 
 impl Default for Notes {
@@ -32,9 +51,9 @@ impl Default for Notes {
 }
 
 impl Quarantine {
-    /// Notes that these bytes began to go to this address.
-    pub fn note_download(&self, sha256: Sha256, address: IpAddr) {
-        if self.downloads.sender.try_send((sha256, address)).is_err() {
+    /// Notes that these bytes began to go to somebody.
+    pub fn note_download(&self, sha256: Sha256, fetcher: Fetcher) {
+        if self.downloads.sender.try_send((sha256, fetcher)).is_err() {
             metrics::counter!("lazaret_downloads_not_noted_total").increment(1);
         }
     }
@@ -42,7 +61,7 @@ impl Quarantine {
     /// Writes down what was noted since the last time.
     pub async fn write_downloads(&self) -> Result<(), QuarantineError> {
         let day = self.timekeeper.wall().format(format_description!("[year]-[month]-[day]")).unwrap_or_default();
-        let mut counts: HashMap<(Sha256, IpAddr), u64> = HashMap::new();
+        let mut counts: HashMap<(Sha256, Fetcher), u64> = HashMap::new();
         if let Ok(mut receiver) = self.downloads.receiver.lock() {
             while let Ok(noted) = receiver.try_recv() {
                 *counts.entry(noted).or_default() += 1;
@@ -51,9 +70,9 @@ impl Quarantine {
         if counts.is_empty() {
             return Ok(());
         }
-        let download = |((sha256, address), count): ((Sha256, IpAddr), u64)| Download {
+        let download = |((sha256, fetcher), count): ((Sha256, Fetcher), u64)| Download {
             sha256,
-            actor: address.to_string(),
+            actor: fetcher.to_string(),
             day: day.clone(),
             count,
         };

@@ -46,6 +46,12 @@ pub enum QuarantineError {
     /// The bytes could not be fetched or verified.
     #[error("{0}")]
     Fetch(String),
+    /// This client made us ask too often.
+    #[error("you made lazaret ask its upstreams too often in a minute; try again in {} s", in_seconds(*.wait))]
+    AskedTooMuch {
+        /// Until the next question is free.
+        wait: Duration,
+    },
     /// Somebody else decided first.
     #[error("{id} is {state} now; {}", hint(*state))]
     Conflict {
@@ -68,6 +74,11 @@ pub enum QuarantineError {
     Blob(Arc<BlobError>),
 }
 
+/// Whole seconds, at least one: a client that comes back too early would be sent away again.
+pub fn in_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
 /// What can be done with an upload in this state.
 const fn hint(state: State) -> &'static str {
     match state {
@@ -80,7 +91,11 @@ const fn hint(state: State) -> &'static str {
 impl QuarantineError {
     /// How long a client should wait before it asks again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Unanswered { .. } | Self::Fetch(_)).then_some(Duration::from_secs(30))
+        match self {
+            Self::Unanswered { .. } | Self::Fetch(_) => Some(Duration::from_secs(30)),
+            Self::AskedTooMuch { wait } => Some(Duration::from_secs(in_seconds(*wait))),
+            _ => None,
+        }
     }
 }
 

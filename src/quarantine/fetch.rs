@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use super::view::{self, View};
-use super::{Quarantine, QuarantineError};
+use super::{Quarantine, QuarantineError, toll};
 use crate::archive::{self, Limits, Walk};
 use crate::blob::{Stage, StageReader, Staged};
 use crate::domain::{
@@ -126,6 +126,7 @@ impl Quarantine {
         if let Some(fetch) = lock(&self.fetches.running).get(&id) {
             return Ok(fetch.clone());
         }
+        toll::pay()?;
         let stage = self.staging.begin().await?;
         let (tell, progress) = watch::channel(Progress::Fetching);
         let fetch = Arc::new(Running { reader: stage.reader(), progress });
@@ -342,6 +343,7 @@ impl Quarantine {
             credentials: index.credentials.as_ref(),
             close: index.closes,
         };
+        toll::pay()?;
         let mut answer = match self.upstream.file(request).await {
             Ok(answer) => answer,
             Err(error) if error.is_clean_miss() => return Ok(None),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::refresh::Freshness;
 use super::view::View;
-use super::{Quarantine, QuarantineError};
+use super::{Quarantine, QuarantineError, toll};
 use crate::domain::{FileName, ListedFile, Project, ProjectName, Sha256, Version, Yanked};
 use crate::registry::pypi::json_api;
 use crate::upstream::{PageAnswer, PageRequest};
@@ -101,6 +101,7 @@ impl Quarantine {
             credentials: index.credentials.as_ref(),
             close: index.closes,
         };
+        toll::pay()?;
         match self.upstream.page(request).await {
             Ok(PageAnswer::Fresh(page)) => Ok(Some(page.body)),
             Ok(_) => Ok(None),

@@ -31,7 +31,9 @@ pub mod file_gate;
 pub mod indexes;
 pub mod intake;
 pub mod json_api;
+mod known_tokens;
 mod leave;
+mod meter;
 pub mod own_names;
 pub mod pins;
 pub mod policy_trial;
@@ -47,6 +49,7 @@ mod shelves;
 pub mod target;
 pub mod teapot;
 pub mod timekeeper;
+pub mod toll;
 pub mod version_hold;
 pub mod view;
 mod whole_file;
@@ -54,11 +57,13 @@ pub mod why;
 
 pub use advice::{AdvisorySettings, AdvisoryShelf, AdvisorySource};
 pub use cpan::{Cpan, CpanSettings};
+pub use downloads::Fetcher;
 pub use editions::Edition;
-pub use error::{QuarantineError, Refusal};
+pub use error::{QuarantineError, Refusal, in_seconds};
 pub use explain::{moment, printable};
 pub use indexes::{Index, Indexes};
 pub use leave::Leave;
+pub use meter::Meter;
 pub use teapot::{Teapot, TeapotSettings};
 pub use timekeeper::Timekeeper;
 pub use view::View;
@@ -136,6 +141,8 @@ pub struct Quarantine {
     editions: editions::Editions,
     hot: moka::sync::Cache<Project, Arc<View>>,
     missing: moka::sync::Cache<Project, Timestamp>,
+    /// Until when what is stored of a page needs no reading.
+    good_until: moka::sync::Cache<Project, Timestamp>,
     /// Pages that clients asked for and that were not read since.
     used: moka::sync::Cache<Project, Timestamp>,
     /// By project, and whether the page must be read.
@@ -143,6 +150,7 @@ pub struct Quarantine {
     fetches: fetch::Fetches,
     ahead: budget::Budget,
     downloads: downloads::Notes,
+    known_tokens: known_tokens::KnownTokens,
     /// Young versions whose exact pins were looked at.
     families_seen: moka::sync::Cache<String, ()>,
     root: root::Root,
@@ -180,11 +188,13 @@ impl Quarantine {
             editions: editions::Editions::new(),
             hot,
             missing: moka::sync::Cache::new(10_000),
+            good_until: moka::sync::Cache::new(100_000),
             used: moka::sync::Cache::new(100_000),
             readings: SingleFlight::new(),
             fetches: fetch::Fetches::new(),
             ahead: budget::Budget::default(),
             downloads: downloads::Notes::default(),
+            known_tokens: known_tokens::KnownTokens::default(),
             families_seen: moka::sync::Cache::new(100_000),
             root: root::Root::new(settings.names_file.clone()),
             changed: broadcast::channel(1_024).0,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::advice::Advice;
 use super::assess::{self, Bench, Evidence};
 use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
-use super::{Edition, Quarantine, QuarantineError};
+use super::{Edition, Quarantine, QuarantineError, toll};
 use crate::domain::{Ecosystem, KnownProject, Project, State, Timestamp, Upload};
 use crate::registry::pypi::Format;
 use crate::store::StoreError;
@@ -65,6 +65,11 @@ impl Quarantine {
             && self.timekeeper.wall() - at < MISSING_REMEMBERED
         {
             return Err(QuarantineError::NotFound(project.to_string()));
+        }
+        // What was read within its time comes from the store, also where a decision made it cold.
+        let is_at_hand = self.good_until.get(project).is_some_and(|until| self.timekeeper.wall() < until);
+        if freshness != Freshness::Usual || !is_at_hand {
+            toll::pay()?;
         }
         // The index of CPAN is made of views that nobody asked for: there the file gate says what is used.
         if is_asked && freshness == Freshness::Usual && project.ecosystem != Ecosystem::Cpan {
@@ -133,6 +138,7 @@ impl Quarantine {
                 }
                 Ok(view) => {
                     let view = if self.anything_due(&view) { self.release_from(view).await? } else { view };
+                    self.good_until.insert(project.clone(), view.valid_until);
                     self.hot.insert(project.clone(), view.clone());
                     return Ok(view);
                 }

@@ -1,5 +1,6 @@
 //! What the stories need: a clock moved by hand, packages made to order, a fake index with faults, and a house to test.
 
+pub(crate) mod authority;
 pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod cpan_house;

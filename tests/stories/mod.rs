@@ -1,11 +1,13 @@
 //! One story per rule of the gate, one per promise, and what the project said that it would show.
 
 mod advisories;
+mod certificates;
 mod cpan;
 mod cpan_faults;
 mod cpan_names;
 mod cpan_proxy;
 mod cpan_review;
+mod doors;
 mod identity;
 mod missing_data;
 mod names_and_indexes;

@@ -5,10 +5,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode, header};
 
-use super::super::error::ApiError;
+use super::super::error::{ApiError, Challenge};
 use super::super::extract;
+use super::super::visitor::{Visitor, token_digest};
 use super::Desk;
-use crate::domain::{Actor, Role, Sha256};
+use crate::domain::{Actor, Role};
 
 /// Refuses requests for another host (DNS rebinding) and from other sites' pages.
 pub(super) async fn only_here(State(desk): State<Desk>, request: Request, next: Next) -> Response {
@@ -39,9 +40,9 @@ fn host_name(host: &str) -> &str {
     }
 }
 
-/// Finds out who is asking.
+/// Finds out who is asking. A certificate names nobody here: what one may do, a token says.
 pub(super) async fn sign_in(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
-    match actor(&desk, request.headers()).await {
+    match actor(&desk, request.headers(), request.extensions().get()).await {
         Ok(actor) => {
             request.extensions_mut().insert(actor);
             next.run(request).await
@@ -50,25 +51,21 @@ pub(super) async fn sign_in(State(desk): State<Desk>, mut request: Request, next
     }
 }
 
-async fn actor(desk: &Desk, headers: &HeaderMap) -> Result<Actor, ApiError> {
-    let refused = || {
-        metrics::counter!("lazaret_sign_ins_failed_total").increment(1);
-        ApiError::new(StatusCode::UNAUTHORIZED, "Who are you?", "send a valid token as Authorization: Bearer ...")
+async fn actor(desk: &Desk, headers: &HeaderMap, visitor: Option<&Visitor>) -> Result<Actor, ApiError> {
+    let Some(sent) = headers.get(header::AUTHORIZATION) else {
+        let detail = "send a valid token as Authorization: Bearer ...";
+        return Err(ApiError::unauthorized(Challenge::Bearer, detail));
     };
-    let sent = extract::text(headers, header::AUTHORIZATION).ok_or_else(refused)?;
-    let (scheme, token) = sent.split_once(' ').ok_or_else(refused)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(refused());
-    }
+    // A password is for installers: a browser that was once given one would send it along with everything.
+    let is_bearer = sent.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
+    let digest = token_digest(sent).filter(|_| is_bearer);
     // Looked up by its hash: how long that takes tells nothing about other tokens.
-    let digest = Sha256::of(token.trim().as_bytes());
-    let now = desk.quarantine.timekeeper.wall();
-    match desk.quarantine.token(&digest).await? {
-        Some(token) if token.revoked.is_none() && token.expires.is_none_or(|expires| expires > now) => {
-            Ok(Actor::Token { name: token.name, role: token.role })
-        }
-        _ => Err(refused()),
+    if let Some(digest) = digest
+        && let Some(token) = desk.porter.token_in_force(&digest).await?
+    {
+        return Ok(Actor::Token { name: token.name.clone(), role: token.role });
     }
+    Err(desk.porter.failed(visitor, digest, Challenge::Bearer))
 }
 
 /// Refuses an actor whose role does not reach.

@@ -8,6 +8,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use super::error::ApiError;
+use super::porter::{Door, Porter};
 use super::{layers, package};
 use crate::quarantine::Quarantine;
 
@@ -33,6 +34,8 @@ const LONGEST_BODY: usize = 64 << 10;
 pub struct Desk {
     /// The quarantine behind the desk.
     pub quarantine: Arc<Quarantine>,
+    /// Who looks at tokens.
+    pub porter: Arc<Porter>,
     /// Host names under which the desk may be addressed (against DNS rebinding).
     pub hosts: Arc<Vec<String>>,
     /// Renders the metrics.
@@ -72,6 +75,6 @@ pub fn router(desk: Desk) -> Router {
         .fallback(|| async { ApiError::not_found("there is nothing at this address; the API is under /api/v1/") })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn_with_state(desk.clone(), guard::only_here))
-        .layer(middleware::from_fn(layers::observe))
+        .layer(middleware::from_fn_with_state(Door::of_desk(&desk.porter), layers::observe))
         .with_state(desk)
 }

@@ -1,18 +1,18 @@
 //! A CPAN mirror: the index, the releases, the files beside them, and the index service that resolves pins.
 
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::super::error::ApiError;
 use super::super::extract::{self, Segments, Wanted};
+use super::super::visitor::Visitor;
 use super::file::{if_range_holds, kept, not_yet};
 use crate::domain::Timestamp;
 use crate::quarantine::cpan::gate::ReleaseAnswer;
@@ -131,7 +131,7 @@ fn with_body(index: &ServedIndex, body: Bytes, content_type: HeaderValue, freshn
 /// Everything below `authors/id/`: releases, what PAUSE took out of them, and the lists of their digests.
 pub(super) async fn author_file(
     State(quarantine): State<Arc<Quarantine>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    visitor: Visitor,
     Segments(path): Segments<String>,
     method: Method,
     headers: HeaderMap,
@@ -170,7 +170,7 @@ pub(super) async fn author_file(
             Ok(response)
         }
         ReleaseAnswer::Ready { sha256, size, published, leave } => {
-            quarantine.note_download(sha256, peer.ip());
+            quarantine.note_download(sha256, visitor.fetcher());
             let part_wanted = part_wanted && if_range_holds(&headers, &format!("\"{sha256}\""));
             let wanted = if part_wanted { extract::range(&headers, size) } else { Wanted::Whole };
             let mut response = kept(&quarantine, sha256, size, wanted, leave).await?;

@@ -1,11 +1,10 @@
 //! Files: GET, HEAD, Range and `.metadata`, all through the one gate.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -13,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::super::error::ApiError;
 use super::super::extract::{self, FileAddress, Wanted};
+use super::super::visitor::Visitor;
 use crate::blob::StageRead;
 use crate::domain::{FileName, Sha256};
 use crate::quarantine::fetch::Running;
@@ -28,7 +28,7 @@ const CHUNK: usize = 128 << 10;
 pub(super) async fn file(
     State(quarantine): State<Arc<Quarantine>>,
     address: FileAddress,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    visitor: Visitor,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -61,14 +61,14 @@ pub(super) async fn file(
             })
         }
         FileAnswer::Streaming { sha256, size, fetch, leave } => {
-            quarantine.note_download(sha256, peer.ip());
+            quarantine.note_download(sha256, visitor.fetcher());
             Ok(streaming(sha256, size, &fetch, leave))
         }
         FileAnswer::Ready { sha256, size, leave } => {
             if extract::matches(&headers, &etag) {
                 return Ok(head(StatusCode::NOT_MODIFIED, sha256, None));
             }
-            quarantine.note_download(sha256, peer.ip());
+            quarantine.note_download(sha256, visitor.fetcher());
             let wanted = if part_wanted { extract::range(&headers, size) } else { Wanted::Whole };
             kept(&quarantine, sha256, size, wanted, leave).await
         }

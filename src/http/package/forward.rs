@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri, Version};
 use url::Url;
 
 use super::super::error::ApiError;
@@ -43,7 +43,9 @@ async fn forward(State(forwarding): State<Arc<Forwarding>>, mut request: Request
             "lazaret tunnels nothing: use http addresses through it, or point the client at it",
         );
     }
-    let Some(authority) = request.uri().authority().filter(|_| request.uri().scheme().is_some()).cloned() else {
+    // In HTTP/2 every request names scheme and authority, and none of them is meant for a proxy.
+    let for_proxy = request.version() < Version::HTTP_2 && request.uri().scheme().is_some();
+    let Some(authority) = request.uri().authority().filter(|_| for_proxy).cloned() else {
         return next.run(request).await;
     };
     let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);

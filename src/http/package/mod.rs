@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::error::ApiError;
 use super::layers::{self, Via};
+use super::porter::Door;
 use crate::quarantine::Quarantine;
 
 mod cpan;
@@ -23,7 +24,7 @@ pub use forward::Forwarding;
 pub(in crate::http) use health::{live, ready};
 
 /// All routes of the package listener, as one flat list.
-pub fn router(quarantine: Arc<Quarantine>, via: &str, forwarding: Forwarding) -> Router {
+pub fn router(quarantine: Arc<Quarantine>, door: Door, via: &str, forwarding: Forwarding) -> Router {
     let routes = Router::new()
         // What installers use.
         .route("/pypi/simple", get(pypi::to_root))
@@ -50,7 +51,7 @@ pub fn router(quarantine: Arc<Quarantine>, via: &str, forwarding: Forwarding) ->
             ApiError::not_found("there is nothing at this address; packages are under /pypi/simple/ and /cpan/")
         })
         .layer(middleware::map_response_with_state(Via::named(via), layers::via))
-        .layer(middleware::from_fn(layers::observe))
+        .layer(middleware::from_fn_with_state(door, layers::observe))
         .with_state(quarantine);
     forward::in_front_of(routes, forwarding)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::indexes::Index;
 use super::super::whole_file::write_whole;
-use super::super::{Quarantine, QuarantineError};
+use super::super::{Quarantine, QuarantineError, toll};
 use crate::domain::{Sha256, Timestamp};
 use crate::registry::cpan::checksums::Checksums;
 use crate::upstream::{PageAnswer, PageRequest, Validators};
@@ -170,6 +170,7 @@ impl Quarantine {
             credentials: index.credentials.as_ref(),
             close: index.closes,
         };
+        toll::pay()?;
         let answer = self.upstream.page(request).await;
         answer.map_err(|error| QuarantineError::Fetch(format!("{}: {path}: {error}", index.label())))
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::file_gate::Want;
 use super::super::refresh::Freshness;
 use super::super::view::{Entry, View};
-use super::super::{Leave, Quarantine, QuarantineError, Refusal};
+use super::super::{Leave, Quarantine, QuarantineError, Refusal, toll};
 use super::evidence::{name_of, path_of};
 use super::reading::stem;
 use super::snapshot::project_of;
@@ -131,9 +131,12 @@ impl Quarantine {
             Err(error) => return Err(error),
         }
         let now = self.timekeeper.wall();
-        if cpan.absent.get(name).is_some_and(|at| now - at < ABSENT_REMEMBERED)
-            || !cpan.remember_unlisted(&project, name)
-        {
+        if cpan.absent.get(name).is_some_and(|at| now - at < ABSENT_REMEMBERED) {
+            return Err(QuarantineError::NotFound(path.to_string()));
+        }
+        // Before anything is noted of it: that somebody may not ask does not mean that it is not there.
+        toll::pay()?;
+        if !cpan.remember_unlisted(&project, name) {
             return Err(QuarantineError::NotFound(path.to_string()));
         }
         self.outdate(&project);

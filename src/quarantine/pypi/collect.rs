@@ -8,7 +8,7 @@ use std::time::Duration;
 use time::Duration as Span;
 
 use super::super::view::View;
-use super::super::{Quarantine, QuarantineError};
+use super::super::{Quarantine, QuarantineError, toll};
 use super::records::{AccountRecord, ProjectRecords};
 use super::says::says;
 use crate::attest::{Provenance, Verdict, verify};
@@ -362,6 +362,7 @@ impl Quarantine {
             credentials: index.credentials.as_ref(),
             close: index.closes,
         };
+        toll::pay()?;
         match self.upstream.page(request).await {
             Ok(PageAnswer::Fresh(page)) => Ok(Some(page.body)),
             Ok(_) => Ok(None),
