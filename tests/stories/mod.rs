@@ -7,6 +7,7 @@ mod cpan_names;
 mod cpan_proxy;
 mod cpan_review;
 mod identity;
+mod lock_files;
 mod missing_data;
 mod names_and_indexes;
 mod operations;
