@@ -3,11 +3,16 @@
 mod address;
 mod api_client;
 mod audit;
+mod baseline;
 mod block;
+mod check;
 mod check_config;
+mod check_report;
 mod client_setup;
 mod decide;
 mod error;
+mod lock;
+mod lock_file;
 mod names;
 mod perl_setup;
 mod policy;
@@ -89,6 +94,13 @@ enum Command {
     /// Try a policy on what is stored.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Let in what lock files, SBOMs or `pip freeze --all` name, as one decision. For admins.
+    Baseline(baseline::Arguments),
+    /// Say of each entry of a lock or requirements file whether it would be served; exit 1 if not all would be.
+    Check(check::Arguments),
+    /// Change the addresses in a lock file.
+    #[command(subcommand)]
+    Lock(lock::Command),
     /// Turn a lock or requirements file into constraints that leave vulnerable versions for fixed, released ones.
     Remedy(remedy::Arguments),
     /// Read or verify the ledger.
@@ -157,6 +169,9 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
         Command::Score(arguments) => score::run(shell, config, &arguments),
         Command::Names(command) => names::run(shell, config, &command).await,
         Command::Policy(command) => policy::run(shell, config, &command).await,
+        Command::Baseline(arguments) => baseline::run(shell, config, &arguments).await,
+        Command::Check(arguments) => check::run(shell, config, &arguments).await,
+        Command::Lock(command) => lock::run(shell, config, &command).await,
         Command::Remedy(arguments) => remedy::run(shell, config, &arguments).await,
         Command::Audit(command) => audit::run(shell, config, &command, doors).await,
         Command::Token(command) => token::run(shell, config, &command).await,

@@ -1,16 +1,15 @@
 //! `remedy`: turns a lock or requirements file into the constraint lines that leave vulnerable versions for fixed, released ones.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
 use super::api_client::ApiClient;
 use super::shell::Shell;
-use super::{CliError, Format, Printing, text};
+use super::{CliError, Format, Printing, lock_file, text};
 use crate::domain::{Ecosystem, Severity, Version};
+use crate::lockfile::Entry;
 use crate::lockfile::remedy::{Answer, Told, remedy};
-use crate::lockfile::{self, Entry, LARGEST_FILE};
 
 /// So many pins are asked about at once: the API takes no larger question.
 const AT_ONCE: usize = 250;
@@ -24,13 +23,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments: &Arguments) -> Result<(), CliError> {
-    let path = shell.directory.join(&arguments.file);
-    let bytes = read(&path)?;
-    let lock = lockfile::read(&path.display().to_string(), &bytes, None)
-        .map_err(|error| CliError::Refused(error.to_string()))?;
-    for remark in &lock.remarks {
-        shell.note(&format!("{}:{}: {}", path.display(), remark.line, text::line(&remark.text)));
-    }
+    let lock = lock_file::read(shell, &arguments.file)?;
     let api = ApiClient::find(shell, config)?;
     let mut answers: Vec<Answer> = vec![Answer::default(); lock.entries.len()];
     let pinned: Vec<(usize, &Entry, &Version)> = lock
@@ -91,13 +84,4 @@ fn answer_of(item: &Json, ecosystem: Ecosystem) -> Answer {
     };
     let versions = list("fixed").iter().filter_map(Json::as_str).filter_map(|raw| Version::parse(ecosystem, raw).ok());
     Answer { advisories: list("advisories").iter().map(told).collect(), remedies: versions.collect() }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    let problem = |problem: String| CliError::File { path: path.to_owned(), problem };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| problem(error.to_string()))?;
-    let limit = LARGEST_FILE as u64 + 1;
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| problem(error.to_string()))?;
-    Ok(bytes)
 }

@@ -17,6 +17,8 @@ pub enum EventKind {
     Held,
     /// An upload was let in.
     Released,
+    /// Many uploads that are in use already were let in at once; the details name each.
+    BaselineReleased,
     /// An upload will not be let in.
     Rejected,
     /// A released upload is not served any more.

@@ -43,7 +43,7 @@ pub(super) fn file_name(address: &str) -> Option<FileName> {
 }
 
 /// Undoes `%2B`; `None` for what is not text then.
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

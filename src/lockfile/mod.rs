@@ -5,6 +5,7 @@
 //! error. [`remedy`](mod@remedy) is the way back: from what is known of the pins to lines that move them.
 
 mod address;
+pub mod addresses;
 mod error;
 mod kind;
 mod poetry;
@@ -13,6 +14,7 @@ mod reading;
 pub mod remedy;
 pub mod requirement;
 mod requirements_file;
+pub mod sbom;
 mod snapshot;
 mod text;
 mod toml_file;

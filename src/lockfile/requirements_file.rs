@@ -45,7 +45,7 @@ pub(super) fn read(text: &str, reading: &mut Reading) -> Result<(), LockFileErro
 }
 
 /// The lines as Python cuts them, and what ended each.
-fn physical_lines(text: &str) -> impl Iterator<Item = (&str, Option<char>)> {
+pub(super) fn physical_lines(text: &str) -> impl Iterator<Item = (&str, Option<char>)> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let here = rest?;
@@ -78,7 +78,8 @@ fn logical_line(joined: &str, line: usize, reading: &mut Reading) -> Result<(), 
     if what.is_empty() { Ok(()) } else { requirement(what, &hashes, line, reading) }
 }
 
-fn without_comment(line: &str) -> &str {
+/// A line without what follows a `#` at its start or after a blank.
+pub(super) fn without_comment(line: &str) -> &str {
     let mut after_blank = true;
     for (at, letter) in line.char_indices() {
         if letter == '#' && after_blank {

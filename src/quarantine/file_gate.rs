@@ -185,6 +185,21 @@ impl Quarantine {
         }
     }
 
+    /// The view of a project, read again if something that is asked for is not in it: it may be new.
+    pub(super) async fn view_with_all(
+        self: &Arc<Self>,
+        project: &Project,
+        has_all: impl Fn(&View) -> bool,
+    ) -> Result<Arc<View>, QuarantineError> {
+        let view = self.view(project, Freshness::Usual).await?;
+        let now = self.timekeeper.now();
+        let is_old = view.read_at.is_none_or(|read| now - read > JUST_READ || read > now);
+        if view.known.is_some() && is_old && !has_all(&view) {
+            return self.view(project, Freshness::Since(now)).await;
+        }
+        Ok(view)
+    }
+
     /// Finds the file, reading the project's index first if it was never seen, and says whether it may leave.
     async fn pass(
         self: &Arc<Self>,
@@ -193,15 +208,8 @@ impl Quarantine {
         filename: &FileName,
     ) -> Result<(Arc<View>, Result<(), Refusal>), QuarantineError> {
         let project = Project::pypi(name.clone());
-        let mut view = self.view(&project, Freshness::Usual).await?;
         let is_listed = |view: &View| view.file(filename).is_some_and(|entry| entry.sha256() == Some(sha256));
-        let now = self.timekeeper.now();
-        if !is_listed(&view)
-            && view.known.is_some()
-            && view.read_at.is_none_or(|read| now - read > JUST_READ || read > now)
-        {
-            view = self.view(&project, Freshness::Since(now)).await?;
-        }
+        let view = self.view_with_all(&project, is_listed).await?;
         if view.known.is_none() {
             return Ok((view, Err(internal_name(&project))));
         }

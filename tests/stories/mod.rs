@@ -9,6 +9,7 @@ mod cpan_proxy;
 mod cpan_review;
 mod doors;
 mod identity;
+mod lock_files;
 mod missing_data;
 mod names_and_indexes;
 mod operations;

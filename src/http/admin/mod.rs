@@ -14,8 +14,10 @@ use crate::quarantine::Quarantine;
 
 mod artifacts;
 mod audit;
+mod baselines;
 mod blocks;
 mod body;
+mod checks;
 mod corrections;
 mod decisions;
 mod guard;
@@ -59,6 +61,9 @@ pub fn router(desk: Desk) -> Router {
         .route("/blocks", get(blocks::list).post(blocks::block).delete(blocks::unblock))
         .route("/policy/try", post(trials::try_policy))
         .route("/remedies", post(trials::remedies))
+        .route("/addresses", post(checks::addresses).layer(checks::long_body()))
+        .route("/baseline", post(baselines::baseline).layer(baselines::longer_body()))
+        .route("/check", post(checks::check).layer(checks::long_body()))
         .route("/private-names", axum::routing::delete(corrections::give_back))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{name}", axum::routing::delete(tokens::revoke))

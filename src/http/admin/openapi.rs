@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{artifacts, audit, blocks, corrections, decisions, tokens, trials, uploads};
+use super::{artifacts, audit, baselines, blocks, checks, corrections, decisions, tokens, trials, uploads};
 
 #[derive(Debug, OpenApi)]
 #[openapi(
@@ -22,6 +22,7 @@ use super::{artifacts, audit, blocks, corrections, decisions, tokens, trials, up
         artifacts::one,
         audit::list,
         audit::verify,
+        baselines::baseline,
         blocks::list,
         blocks::block,
         blocks::unblock,
@@ -29,6 +30,8 @@ use super::{artifacts, audit, blocks, corrections, decisions, tokens, trials, up
         corrections::give_back,
         trials::try_policy,
         trials::remedies,
+        checks::check,
+        checks::addresses,
         tokens::list,
         tokens::create,
         tokens::revoke,

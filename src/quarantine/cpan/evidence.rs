@@ -41,7 +41,7 @@ impl Vouched {
 }
 
 /// The path that a file's name stands for.
-pub(super) fn path_of(filename: &FileName) -> Option<AuthorPath> {
+pub(in crate::quarantine) fn path_of(filename: &FileName) -> Option<AuthorPath> {
     AuthorPath::parse_short(filename.as_str()).ok()
 }
 

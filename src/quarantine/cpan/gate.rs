@@ -114,6 +114,15 @@ impl Quarantine {
         }
     }
 
+    /// The view of a release's distribution, in which the release is found if it is anywhere.
+    pub(in crate::quarantine) async fn release_view(
+        self: &Arc<Self>,
+        path: &AuthorPath,
+    ) -> Result<Arc<View>, QuarantineError> {
+        let name = name_of(path).ok_or_else(|| QuarantineError::NotFound(path.to_string()))?;
+        self.view_with(path, &name).await
+    }
+
     /// The view of a release's distribution; a release that no index lists is looked for on its mirror.
     async fn view_with(self: &Arc<Self>, path: &AuthorPath, name: &FileName) -> Result<Arc<View>, QuarantineError> {
         let cpan = self.cpan_side()?;

@@ -38,6 +38,7 @@ mod release_lists;
 pub mod served;
 pub mod snapshot;
 
+pub(super) use self::evidence::path_of as path_of_name;
 pub use self::mirror::Mirror;
 pub use self::permissions::PermissionBook;
 pub use self::records::CpanRecords;
