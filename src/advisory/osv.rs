@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::line::line;
 use super::span::{EventKind, Events, Place, Span};
-use super::{Advisory, AdvisoryError, AdvisoryKind};
+use super::{Advisory, AdvisoryError, AdvisoryKind, Database};
 use crate::domain::{Ecosystem, Project, ProjectName, Timestamp};
 
 /// Longest record read, in bytes; the longest real ones have half a megabyte.
@@ -177,6 +177,7 @@ pub fn read(bytes: &[u8]) -> Result<Document, AdvisoryError> {
             published: time(wire.published),
             modified,
             withdrawn,
+            recorded_by: Database::of_id(&id).into_iter().collect(),
             spans: entry.spans,
             versions: entry.versions,
         };

@@ -58,15 +58,17 @@ pub struct Advisory {
     pub modified: Option<Timestamp>,
     /// When it was taken back; it says nothing since then, and is not in [`Advisories`](super::Advisories).
     pub withdrawn: Option<Timestamp>,
+    /// Whose records these are.
+    pub(super) recorded_by: BTreeSet<Database>,
     pub(super) spans: Vec<Span>,
     /// Versions that are named one by one and are in no span.
     pub(super) versions: Vec<Place>,
 }
 
 impl Advisory {
-    /// The databases that know it, by the prefixes of its id and aliases. An alias is a claim of the record that names it.
-    pub fn sources(&self) -> BTreeSet<Database> {
-        self.ids().filter_map(Database::of_id).collect()
+    /// The databases that have a record of it. An alias is only a claim of the record that names it, so it is no source.
+    pub fn sources(&self) -> &BTreeSet<Database> {
+        &self.recorded_by
     }
 
     /// Its id, then its aliases.
@@ -132,6 +134,7 @@ impl Advisory {
     /// Joins what another record says of the same thing: the union of both. This one's words come first.
     pub(super) fn join(&mut self, other: Self) {
         self.kind = self.kind.min(other.kind);
+        self.recorded_by.extend(other.recorded_by);
         self.aliases.push(other.id);
         self.aliases.extend(other.aliases);
         self.summary = self.summary.take().or(other.summary);
@@ -170,6 +173,10 @@ impl Advisory {
         let mut text = format!("{}\n{}\n{}\n", self.id, self.aliases.join(" "), self.kind);
         for field in [self.summary.as_deref(), self.severity.as_deref(), Some(&*published)] {
             text.push_str(field.unwrap_or_default());
+            text.push('\n');
+        }
+        for database in &self.recorded_by {
+            text.push_str(database.as_str());
             text.push('\n');
         }
         for span in &self.spans {

@@ -134,10 +134,13 @@ async fn what_the_index_itself_says_to_be_wrong_with_a_release_is_told_without_a
 }
 
 /// A house where version 1.0 with a weakness is in use, and 1.1 comes out that mends it.
-async fn with_a_fix(aliases: &[&str]) -> (tempfile::TempDir, TestHouse, crate::common::wheels::Built) {
+async fn with_a_fix(others: &[&str]) -> (tempfile::TempDir, TestHouse, crate::common::wheels::Built) {
     let folder = folder();
     let fixed = json!([{"introduced": "0"}, {"fixed": "1.1"}]);
-    write(folder.path(), &record("GHSA-bbbb", "quaymaster", aliases, &fixed));
+    // The number that it names is no source of its own; another database's record under the same number is.
+    for id in others.iter().chain(&["GHSA-bbbb"]) {
+        write(folder.path(), &record(id, "quaymaster", &["CVE-2026-3"], &fixed));
+    }
     let house = reading(folder.path()).start().await;
     let says = "Author-email: Ada <ada@figlief.example>";
     let used = house.pypi.publish("quaymaster", "1.0").at(house.days_ago(200)).says(says).wheel();

@@ -66,9 +66,9 @@ async fn a_release_is_shown_with_its_file_and_its_place() {
       id         ID
 
     findings, heaviest first
-        0  age  (info severity, high confidence)
+        0  age  (record; info severity, high confidence)
            New upload: its age counts from its upload (2026-11-22T13:03:00Z).
-        0  checksums  (info severity, high confidence)
+        0  checksums  (record; info severity, high confidence)
            CHECKSUMS vouches for the bytes, without a signature.
 
     decide with

@@ -368,7 +368,7 @@ async fn names_are_scored_line_by_line_as_the_proxy_would() {
     };
     let said = desk.score(&["--ecosystem", "pypi"], "reqeusts\nRequests\nno/name\n\nquite-another-thing-4711\n");
     assert_snapshot!(shown(&said), @r"
-    reqeusts | 0.994514 | requests | transposition
+    reqeusts | 0.998115 | requests | transposition
     Requests | 0.000000 |  | known
     no/name | 0.000000 |  | no-name
     quite-another-thing-4711 | 0.000000 |  |
