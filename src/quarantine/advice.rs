@@ -20,6 +20,8 @@ pub const REFRESH: &str = "refresh-advisories";
 pub const JUDGE: &str = "judge-again";
 /// The largest list of advisories that is fetched; that of all of PyPI has some thirty megabytes.
 const LARGEST_LIST: u64 = 512 << 20;
+/// Shorter lists are kept by hand, and may shrink as they like.
+const LARGE_LIST: usize = 100;
 /// So many known projects are looked at at a time.
 const AT_ONCE: usize = 500;
 /// So many advisories of one release stand in its dossier.
@@ -129,6 +131,15 @@ impl Advice {
     }
 }
 
+/// Half of a list is a list that was cut off: what it does not say any more was not taken back. A restart takes it as it is.
+fn is_no_stump(advisories: Advisories, before: usize) -> Result<Advisories, String> {
+    let now = advisories.count();
+    if before >= LARGE_LIST && now < before / 2 {
+        return Err(format!("it has {now} records, and had {before} before; restart lazaret if that is right"));
+    }
+    Ok(advisories)
+}
+
 /// An advisory about this version.
 fn fact(advisory: &Advisory, version: &Version) -> AdvisoryFact {
     AdvisoryFact {
@@ -180,7 +191,8 @@ impl Quarantine {
     pub async fn refresh_advisories(&self) -> Result<(), QuarantineError> {
         let Some(settings) = &self.settings.advisories else { return Ok(()) };
         let before = self.advisories.load_full();
-        match self.read_advisories(&settings.source).await {
+        let read = self.read_advisories(&settings.source).await;
+        match read.and_then(|advisories| is_no_stump(advisories, before.advisories.count())) {
             Ok(advisories) => {
                 let changed = advisories.changed_since(&before.advisories);
                 let first = before.feed != Feed::Read;

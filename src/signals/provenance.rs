@@ -33,8 +33,12 @@ impl Signal for Provenance {
         let Some(now) = &pypi.attestation else { return findings };
         if let Some(why) = &now.unproved {
             let summary = format!("Its attestation does not prove who built it: {why}.");
+            let was_proved = pypi.attestation_before.as_ref().is_some_and(|before| before.unproved.is_none());
             let weight = if now.contradicted {
                 (Severity::High, Confidence::High, 75)
+            } else if was_proved {
+                // By whom nobody knows: as good as none, where there was one.
+                (Severity::Medium, Confidence::Medium, 45)
             } else {
                 // A kind of publisher, or a trusted root, that this lazaret does not know yet.
                 (Severity::Low, Confidence::Low, 5)
@@ -156,6 +160,9 @@ mod tests {
         };
         assert_eq!(points(Some(attestation("ada/greet", None)), attestation("ada/greet", None)), None);
         assert_eq!(points(Some(attestation("ada/greet", None)), attestation("eve/greet", None)), Some(45));
+        let unknown = || Attestation { contradicted: false, ..attestation("ada/greet", Some("another root")) };
+        assert_eq!(points(Some(attestation("ada/greet", None)), unknown()), Some(45), "it was proved before");
+        assert_eq!(points(None, unknown()), Some(5));
         assert_eq!(points(None, attestation("ada/greet", Some("wrong digest"))), Some(75));
         assert_eq!(points(Some(attestation("ada/greet", Some("old root"))), attestation("eve/greet", None)), None);
     }

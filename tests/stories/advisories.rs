@@ -256,6 +256,20 @@ async fn a_list_is_fetched_from_an_address_and_a_broken_one_changes_nothing() {
         house.pass(HOUR + MINUTE).await;
         assert_eq!(house.get_file("quaymaster", &file).await.status, 403, "{broken:?}");
     }
+    // Nor does one that was cut off where it still can be read: what it does not say any more was not taken back.
+    let many: String = (0..300)
+        .map(|number| {
+            format!(
+                "{}\n",
+                record(&format!("GHSA-{number}"), &format!("ship-{number}"), &[], &json!([{"introduced": "0"}]))
+            )
+        })
+        .collect();
+    publisher.pypi.lay("/advisories/all.jsonl", format!("{many}{evil}\n"));
+    house.pass(HOUR + MINUTE).await;
+    publisher.pypi.lay("/advisories/all.jsonl", many.lines().take(20).collect::<Vec<_>>().join("\n"));
+    house.pass(HOUR + MINUTE).await;
+    assert_eq!(house.house.quarantine().advisories().advisories.count(), 301);
     publisher.pypi.fault("/advisories", Fault::HangUp);
     house.pass(HOUR + MINUTE).await;
     assert_eq!(house.get_file("quaymaster", &file).await.status, 403);

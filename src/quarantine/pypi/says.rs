@@ -25,7 +25,8 @@ const FORGES: [&str; 7] =
     ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org", "git.sr.ht", "gitee.com", "salsa.debian.org"];
 /// What the address of the source is called among a project's addresses
 /// ([well-known labels](https://packaging.python.org/en/latest/specifications/well-known-project-urls/)); likeliest first.
-const LABELS: [&str; 7] = ["source", "sourcecode", "repository", "code", "github", "homepage", "home"];
+const LABELS: [&str; 10] =
+    ["source", "sourcecode", "sourcerepository", "repository", "repo", "code", "git", "github", "homepage", "home"];
 
 /// What METADATA says, as far as it is compared.
 pub fn says(version: &Version, metadata: &Metadata) -> ReleaseSays {
