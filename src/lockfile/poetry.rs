@@ -53,11 +53,7 @@ fn read_package(
     line: usize,
     reading: &mut Reading,
 ) -> Result<(), LockFileError> {
-    let Some(name) = file.text(package, "name", reading) else {
-        reading.remark(line, "not checked: a package without a name");
-        return Ok(());
-    };
-    let Some(project) = reading.pypi(name, line) else { return Ok(()) };
+    let Some(project) = file.project(package, line, reading) else { return Ok(()) };
     let version = file.text(package, "version", reading).and_then(|raw| reading.version(raw, line));
     let list = package.get("files").or_else(|| apart.get(&project.name).copied());
     let mut files = Vec::new();

@@ -7,7 +7,7 @@ use toml_parser::lexer::TokenKind;
 use super::reading::{Reading, best};
 use super::text::{Lines, shown};
 use super::{LockFileError, LockedFile, address};
-use crate::domain::FileName;
+use crate::domain::{FileName, Project};
 
 /// Most values in a file, counted by the signs that come with each: `=`, `,`, `[`, `{`. A `uv.lock` has one for each 27 bytes
 /// of text. A parsed key with its value was measured to take up to 470 bytes, so that the worst file takes 470 MB.
@@ -84,6 +84,15 @@ impl<'a> TomlFile<'a> {
             }
         }
         Ok(tables)
+    }
+
+    /// Whom a package's table is about; without a good name, a remark.
+    pub(super) fn project(&self, package: &Table<'_>, line: usize, reading: &mut Reading) -> Option<Project> {
+        let Some(name) = self.text(package, "name", reading) else {
+            reading.remark(line, "not checked: a package without a name");
+            return None;
+        };
+        reading.pypi(name, line)
     }
 
     /// A text of a table; another type is a remark.

@@ -3,12 +3,13 @@
 use std::sync::RwLock;
 use std::time::Duration;
 
+use bytes::Bytes;
 use url::Url;
 
 use super::{Quarantine, QuarantineError};
 use crate::domain::{NamePattern, Origin, Project, ProjectName, Timestamp};
 use crate::policy::Policy;
-use crate::upstream::{AllowedHosts, Credentials, PageAnswer, PageRequest, Validators};
+use crate::upstream::{AllowedHosts, Credentials, PageAnswer, PageRequest, UpstreamError, Validators};
 
 /// What we ask an index for; JSON first, because only JSON has upload times.
 pub(super) const ACCEPT: &str =
@@ -213,6 +214,31 @@ impl Quarantine {
                 Reading::Failed { index, error }
             }
         }
+    }
+
+    /// A document that an index keeps beside its pages; `None` if it has none.
+    pub(super) async fn index_document(
+        &self,
+        index: &Index,
+        url: &Url,
+        accept: &'static str,
+        max_bytes: u64,
+    ) -> Result<Option<Bytes>, UpstreamError> {
+        let hosts = index.allowed_hosts();
+        let request = PageRequest {
+            url,
+            accept,
+            validators: None,
+            max_bytes,
+            deadline: PAGE_DEADLINE,
+            hosts: &hosts,
+            credentials: index.credentials.as_ref(),
+            close: index.closes,
+        };
+        Ok(match self.upstream.page(request).await? {
+            PageAnswer::Fresh(page) => Some(page.body),
+            PageAnswer::NotModified { .. } | PageAnswer::Missing { .. } => None,
+        })
     }
 
     fn recently_missed(&self, project: &Project) -> bool {

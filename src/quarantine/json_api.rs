@@ -1,7 +1,6 @@
 //! The JSON API by the same verdicts: `info` is the newest released version's, file addresses are ours.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,11 +9,9 @@ use super::view::View;
 use super::{Quarantine, QuarantineError, toll};
 use crate::domain::{FileName, ListedFile, Project, ProjectName, Sha256, Version, Yanked};
 use crate::registry::pypi::json_api;
-use crate::upstream::{PageAnswer, PageRequest};
 
 /// The largest document on PyPI has about 10 MB.
 const LONGEST_DOCUMENT: u64 = 64 << 20;
-const DEADLINE: Duration = Duration::from_secs(12);
 
 impl Quarantine {
     /// The JSON document of a project, or of one version, with only what is released.
@@ -90,25 +87,10 @@ impl Quarantine {
             return Ok(None);
         }
         let Some(url) = index.json_url(&view.project.name, version.map(Version::as_str)) else { return Ok(None) };
-        let hosts = index.allowed_hosts();
-        let request = PageRequest {
-            url: &url,
-            accept: "application/json",
-            validators: None,
-            max_bytes: LONGEST_DOCUMENT,
-            deadline: DEADLINE,
-            hosts: &hosts,
-            credentials: index.credentials.as_ref(),
-            close: index.closes,
-        };
         toll::pay()?;
-        match self.upstream.page(request).await {
-            Ok(PageAnswer::Fresh(page)) => Ok(Some(page.body)),
-            Ok(_) => Ok(None),
-            Err(source) => {
-                Err(QuarantineError::Unanswered { index: index.label(), project: view.project.clone(), source })
-            }
-        }
+        self.index_document(index, &url, "application/json", LONGEST_DOCUMENT).await.map_err(|source| {
+            QuarantineError::Unanswered { index: index.label(), project: view.project.clone(), source }
+        })
     }
 }
 

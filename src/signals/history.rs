@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::domain::{FileKind, FileName, KnownFile, KnownProject, ReleaseKey, Timestamp, Version, Yanked};
+use crate::domain::{Ecosystem, FileKind, FileName, KnownFile, KnownProject, ReleaseKey, Timestamp, Version, Yanked};
 
 /// So many releases before and after one stand in its dossier.
 const MOST_TOLD: usize = 12;
@@ -114,10 +114,12 @@ pub struct History {
     pub habits: Habits,
 }
 
-/// All releases of a project in the order of their publication. Releases without a date have no place in it.
+/// All releases of a project of PyPI in the order of their publication. Releases without a date have no place in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timeline {
     releases: Vec<Release>,
+    /// Where each stands: versions are read once, not for each that is looked for.
+    places: BTreeMap<ReleaseKey, usize>,
 }
 
 impl Timeline {
@@ -130,12 +132,14 @@ impl Timeline {
     pub fn with_waiting(known: &KnownProject, waiting: &BTreeSet<FileName>) -> Self {
         let mut releases: BTreeMap<ReleaseKey, Gathered<'_>> = BTreeMap::new();
         for file in &known.files {
-            releases.entry(file.file.version.release(known.project.ecosystem)).or_default().add(file);
+            releases.entry(file.file.version.release(Ecosystem::Pypi)).or_default().add(file);
         }
-        let release = |gathered: Gathered<'_>| gathered.release(waiting);
-        let mut releases: Vec<Release> = releases.into_values().filter_map(release).collect();
-        releases.sort_by_key(|release| release.published);
-        Self { releases }
+        let dated = |(key, gathered): (ReleaseKey, Gathered<'_>)| Some((key, gathered.release(waiting)?));
+        let mut dated: Vec<(ReleaseKey, Release)> = releases.into_iter().filter_map(dated).collect();
+        dated.sort_by_key(|(_, release)| release.published);
+        let (keys, releases): (Vec<_>, Vec<_>) = dated.into_iter().unzip();
+        let places = keys.into_iter().enumerate().map(|(place, key)| (key, place)).collect();
+        Self { releases, places }
     }
 
     /// When the first release was published.
@@ -155,13 +159,16 @@ impl Timeline {
 
     /// The versions that were published before this one, also those that were withdrawn since.
     pub fn before(&self, version: &Version) -> impl Iterator<Item = &Version> {
-        let place = self.releases.iter().position(|release| release.version.is_same_release(version));
-        self.releases.iter().take(place.unwrap_or_default()).map(|release| &release.version)
+        self.releases.iter().take(self.place(version).unwrap_or_default()).map(|release| &release.version)
+    }
+
+    fn place(&self, version: &Version) -> Option<usize> {
+        self.places.get(&version.release(Ecosystem::Pypi)).copied()
     }
 
     /// A version among the others; `None` if its page gives it no date.
     pub fn history(&self, version: &Version) -> Option<History> {
-        let place = self.releases.iter().position(|release| release.version.is_same_release(version))?;
+        let place = self.place(version)?;
         let this = self.releases.get(place)?.clone();
         let (before, rest) = self.releases.split_at(place);
         let after = rest.iter().skip(1).take_while(|release| release.published - this.published <= TOGETHER);

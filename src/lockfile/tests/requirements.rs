@@ -69,7 +69,7 @@ fn what_is_frozen_is_read() {
 # Editable install with no version control (mine==0.1)
 -e /home/ada/mine
 -e git+https://code.example.test/tool.git@0123456789abcdef0123456789abcdef01234567#egg=tool
-certifi @ file:///croot/certifi_1690232220950/work/certifi
+certifi @ file:///build/certifi/work
 pip==23.2.1
 setuptools==65.5.0
 typing_extensions==4.9.0
@@ -79,7 +79,7 @@ typing_extensions==4.9.0
     assert_eq!(file.kind, Kind::Requirements);
     insta::assert_snapshot!(all_told(&file), @r"
     3: pypi:tool, from a repository git+https://code.example.test/tool.git@0123456789abcdef0123456789abcdef01234567#egg=tool
-    4: pypi:certifi, from a folder on the machine file:///croot/certifi_1690232220950/work/certifi
+    4: pypi:certifi, from a folder on the machine file:///build/certifi/work
     5: pypi:pip 23.2.1
     6: pypi:setuptools 65.5.0
     7: pypi:typing-extensions 4.9.0

@@ -22,7 +22,6 @@ use crate::signals::{
     Account, Attestation, History, NewRequirement, PublisherFacts, ReleaseSays, Requirement, Resembled, Timeline,
 };
 use crate::store::Job;
-use crate::upstream::{PageAnswer, PageRequest};
 
 /// The kind of job that collects the records of a project.
 pub const COLLECT: &str = "collect-records";
@@ -44,8 +43,6 @@ const ESTABLISHED: Span = Span::days(365);
 const LARGEST_PROVENANCE: u64 = 4 << 20;
 /// After so long no further release is begun with.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How long an index may take to answer.
-const DEADLINE: Duration = Duration::from_secs(12);
 
 /// What an index's document was read to say.
 enum Document {
@@ -351,23 +348,9 @@ impl Quarantine {
         let index = view.known.as_ref().and_then(|known| self.index_of(&known.project, &known.origin));
         let url = file.file.provenance.as_deref().and_then(|url| url::Url::parse(url).ok());
         let Some((index, url)) = index.zip(url) else { return Ok(None) };
-        let hosts = index.allowed_hosts();
-        let request = PageRequest {
-            url: &url,
-            accept: "application/vnd.pypi.integrity.v1+json",
-            validators: None,
-            max_bytes: LARGEST_PROVENANCE,
-            deadline: DEADLINE,
-            hosts: &hosts,
-            credentials: index.credentials.as_ref(),
-            close: index.closes,
-        };
         toll::pay()?;
-        match self.upstream.page(request).await {
-            Ok(PageAnswer::Fresh(page)) => Ok(Some(page.body)),
-            Ok(_) => Ok(None),
-            Err(error) => Err(QuarantineError::Fetch(error.to_string())),
-        }
+        let document = self.index_document(index, &url, "application/vnd.pypi.integrity.v1+json", LARGEST_PROVENANCE);
+        document.await.map_err(|error| QuarantineError::Fetch(error.to_string()))
     }
 
     /// How old a project is that is required for the first time, and whether who came lately has made it too.
