@@ -21,7 +21,7 @@ impl Place {
     /// Where a known version stands; `None` for what has no order.
     pub(super) fn of(ecosystem: Ecosystem, version: &Version) -> Option<Self> {
         match ecosystem {
-            Ecosystem::Pypi => version.pep440().map(Self::Python),
+            Ecosystem::Pypi => version.pep440().cloned().map(Self::Python),
             Ecosystem::Cpan => Some(Self::Perl(version.clone())),
             Ecosystem::Teapot => None,
         }

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Ecosystem, perl_version, tcl_version};
 
@@ -44,9 +45,15 @@ impl Ord for ReleaseKey {
 }
 
 /// A version as its ecosystem writes it: for PyPI the normal form of [PEP 440](https://peps.python.org/pep-0440/).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Version(Arc<str>);
+#[derive(Clone)]
+pub struct Version(Arc<Spelling>);
+
+/// The text, and what PEP 440 reads in it: a page of four thousand files is sorted, grouped and compared many times, and each
+/// text is read once.
+struct Spelling {
+    text: Box<str>,
+    python: OnceLock<Option<pep440_rs::Version>>,
+}
 
 impl Version {
     /// Reads and normalises a version.
@@ -58,15 +65,20 @@ impl Version {
         match ecosystem {
             Ecosystem::Pypi => {
                 let version = pep440_rs::Version::from_str(raw).map_err(|_| invalid())?;
-                Ok(Self(version.to_string().into()))
+                let text = version.to_string().into();
+                Ok(Self(Arc::new(Spelling { text, python: OnceLock::from(Some(version)) })))
             }
-            Ecosystem::Cpan | Ecosystem::Teapot => Ok(Self(raw.into())),
+            Ecosystem::Cpan | Ecosystem::Teapot => Ok(Self::spelled(raw)),
         }
     }
 
     /// What counts for a file that says no version: less than any.
     pub fn zero() -> Self {
-        Self("0".into())
+        Self::spelled("0")
+    }
+
+    fn spelled(text: &str) -> Self {
+        Self(Arc::new(Spelling { text: text.into(), python: OnceLock::new() }))
     }
 
     /// A PyPI version; see [`Version::parse`].
@@ -76,18 +88,18 @@ impl Version {
 
     /// The normalised text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
     }
 
     /// The value that PEP 440 orders and compares (`1.0` equals `1.0.0`); `None` for a version of another ecosystem.
-    pub fn pep440(&self) -> Option<pep440_rs::Version> {
-        pep440_rs::Version::from_str(&self.0).ok()
+    pub fn pep440(&self) -> Option<&pep440_rs::Version> {
+        self.0.python.get_or_init(|| pep440_rs::Version::from_str(&self.0.text).ok()).as_ref()
     }
 
     /// The release that it names: files with the same key belong together.
     pub fn release(&self, ecosystem: Ecosystem) -> ReleaseKey {
         match ecosystem {
-            Ecosystem::Pypi => ReleaseKey::Python(self.pep440()),
+            Ecosystem::Pypi => ReleaseKey::Python(self.pep440().cloned()),
             Ecosystem::Cpan | Ecosystem::Teapot => ReleaseKey::Other(ecosystem, self.clone()),
         }
     }
@@ -95,9 +107,9 @@ impl Version {
     /// Orders two versions of one ecosystem; what cannot be read as a version sorts first.
     pub fn compare(&self, other: &Self, ecosystem: Ecosystem) -> Ordering {
         match ecosystem {
-            Ecosystem::Pypi => self.pep440().cmp(&other.pep440()).then_with(|| self.0.cmp(&other.0)),
-            Ecosystem::Cpan => perl_version::compare(&self.0, &other.0),
-            Ecosystem::Teapot => tcl_version::compare(&self.0, &other.0),
+            Ecosystem::Pypi => self.pep440().cmp(&other.pep440()).then_with(|| self.cmp(other)),
+            Ecosystem::Cpan => perl_version::compare(self.as_str(), other.as_str()),
+            Ecosystem::Teapot => tcl_version::compare(self.as_str(), other.as_str()),
         }
     }
 
@@ -109,7 +121,53 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Version").field(&self.as_str()).finish()
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Version {}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Version {
+    /// By the text alone; see [`Version::compare`] for the order that people mean.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for Version {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::deserialize(deserializer)?;
+        Ok(Self(Arc::new(Spelling { text, python: OnceLock::new() })))
     }
 }
 

@@ -96,13 +96,13 @@ impl Quarantine {
 
 /// The newest released version: the newest final one, and only where there is none a pre-release (as PyPI does).
 fn newest_open(view: &View) -> Option<Version> {
-    let open: Vec<(pep440_rs::Version, &Version)> = view
+    let open: Vec<(&pep440_rs::Version, &Version)> = view
         .files()
         .filter(|entry| entry.is_open() && entry.file.file.yanked == Yanked::No)
         .filter_map(|entry| Some((entry.file.file.version.pep440()?, &entry.file.file.version)))
         .collect();
     let newest = |final_only: bool| {
-        open.iter().filter(|(order, _)| !final_only || !order.any_prerelease()).max_by(|one, two| one.0.cmp(&two.0))
+        open.iter().filter(|(order, _)| !final_only || !order.any_prerelease()).max_by(|one, two| one.0.cmp(two.0))
     };
     newest(true).or_else(|| newest(false)).map(|(_, version)| (*version).clone())
 }
