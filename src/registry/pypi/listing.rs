@@ -109,18 +109,30 @@ pub(super) struct Collector<'a> {
     project: &'a ProjectName,
     page: &'a Url,
     base: Cow<'a, Url>,
+    /// Scheme, host and port of the base, and of the last address that was somewhere else, as a URL parser writes them.
+    home: String,
+    elsewhere: String,
     seen: HashSet<FileName>,
     pub(super) listing: Listing,
 }
 
 impl<'a> Collector<'a> {
     pub(super) fn new(project: &'a ProjectName, page: &'a Url) -> Self {
-        Self { project, page, base: Cow::Borrowed(page), seen: HashSet::new(), listing: Listing::default() }
+        Self {
+            project,
+            page,
+            base: Cow::Borrowed(page),
+            home: page.origin().ascii_serialization(),
+            elsewhere: String::new(),
+            seen: HashSet::new(),
+            listing: Listing::default(),
+        }
     }
 
     /// `<base href>`: where relative addresses start from now on.
     pub(super) fn set_base(&mut self, href: &str) {
         if let Ok(base) = self.page.join(href) {
+            self.home = base.origin().ascii_serialization();
             self.base = Cow::Owned(base);
         }
     }
@@ -177,8 +189,11 @@ impl<'a> Collector<'a> {
     }
 
     /// The absolute address, without credentials (those of the page's own address would be inherited) and without fragment.
-    fn resolve(&self, raw: &str) -> Result<Box<str>, WhyHidden> {
+    fn resolve(&mut self, raw: &str) -> Result<Box<str>, WhyHidden> {
         let raw = raw.trim_ascii();
+        if let Some(plain) = self.plain(raw) {
+            return Ok(plain);
+        }
         // Before parsing: a URL parser drops line breaks without a word.
         check_text(raw, "address", LONGEST_URL)?;
         let mut url = self.base.join(raw).map_err(|_| WhyHidden::Address)?;
@@ -188,7 +203,28 @@ impl<'a> Collector<'a> {
         url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| WhyHidden::Address)?;
         url.set_fragment(None);
         check_text(url.as_str(), "address", LONGEST_URL)?;
+        let origin = url.origin();
+        if origin != self.base.origin() {
+            self.elsewhere = origin.ascii_serialization();
+        }
         Ok(url.as_str().into())
+    }
+
+    /// What a URL parser would make of an address that is at a known origin and has nothing in its path that means anything.
+    /// Thousands of files stand at one origin, and parsing each address takes a third of the time that a page takes.
+    fn plain(&self, raw: &str) -> Option<Box<str>> {
+        let path = [&self.elsewhere, &self.home]
+            .into_iter()
+            .filter(|origin| !origin.is_empty())
+            .find_map(|origin| raw.strip_prefix(origin.as_str()))
+            .unwrap_or(raw);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.+".contains(&byte);
+        let is_path =
+            path.starts_with('/') && path.bytes().all(is_plain) && !path.contains("/.") && !path.contains("//");
+        if !is_path || raw.len() > LONGEST_URL - self.home.len().min(LONGEST_URL) {
+            return None;
+        }
+        Some(if path.len() == raw.len() { format!("{}{raw}", self.home).into() } else { raw.into() })
     }
 
     /// [PEP 740](https://peps.python.org/pep-0740/) wants https; an index that itself has none cannot do better than that.

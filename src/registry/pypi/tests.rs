@@ -335,6 +335,41 @@ fn any_file() -> impl Strategy<Value = ListedFile> {
     )
 }
 
+/// Pieces of which addresses are made, plain ones and others.
+fn any_address() -> impl Strategy<Value = String> {
+    let start = prop_oneof![
+        Just(""),
+        Just("/"),
+        Just("//"),
+        Just("https://index.example.test"),
+        Just("https://files.example.test"),
+        Just("https://files.example.test:8080"),
+        Just("https://files.example.test.evil.test"),
+        Just("http://index.example.test"),
+        Just("HTTPS://files.example.test"),
+        Just("https://user@files.example.test"),
+    ];
+    let piece = prop_oneof![
+        Just("/"),
+        Just("a-b_c.whl"),
+        Just("A+1"),
+        Just("."),
+        Just(".."),
+        Just("/.."),
+        Just("/./"),
+        Just("//"),
+        Just("%2e%2e"),
+        Just("?q"),
+        Just("#sha256=1"),
+        Just("@"),
+        Just(":"),
+        Just("\\"),
+        Just("\u{fc}"),
+        Just(" "),
+    ];
+    (start, proptest::collection::vec(piece, 0..5)).prop_map(|(start, pieces)| start.to_owned() + &pieces.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -393,6 +428,30 @@ proptest! {
             let _ = read("", &page[..at]);
             page[at] = byte;
             let _ = read("", &page);
+        }
+    }
+
+    /// The short way of reading an address gives what the long way gives.
+    #[test]
+    fn every_address_is_what_a_url_parser_makes_of_it(addresses in proptest::collection::vec(any_address(), 1..8)) {
+        let page = Url::parse("https://reader:secret@index.example.test/simple/sample/").unwrap();
+        let files: Vec<String> = addresses
+            .iter()
+            .enumerate()
+            .map(|(number, address)| {
+                let address = serde_json::to_string(address).unwrap();
+                format!(r#"{{"filename":"sample-1.{number}.tar.gz","url":{address}}}"#)
+            })
+            .collect();
+        let body = format!(r#"{{"meta":{{"api-version":"1.0"}},"name":"sample","files":[{}]}}"#, files.join(","));
+        let listing = read(JSON, body.as_bytes()).unwrap();
+        for file in &listing.files {
+            let number: usize = file.version.as_str()[2..].parse().unwrap();
+            let mut url = page.join(addresses[number].trim_ascii()).unwrap();
+            url.set_username("").unwrap();
+            url.set_password(None).unwrap();
+            url.set_fragment(None);
+            prop_assert_eq!(&*file.url, url.as_str());
         }
     }
 }
