@@ -18,6 +18,11 @@ impl Target {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it names one version.
+    pub(super) fn is_version(&self) -> bool {
+        self.0.contains("==") || self.0.contains('@')
+    }
 }
 
 /// Reads `pypi:NAME`, `pypi:NAME==VERSION` or `cpan:NAME@VERSION`, likewise of other ecosystems, and normalises both parts.

@@ -150,6 +150,19 @@ fn outcome(answer: &Json) -> String {
     }
     text.push_str(&table.render(2));
 
+    let reached = answer.get("reached").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    if !reached.is_empty() {
+        // Before anybody looks for it in a log: these machines have it.
+        text.push_str("\nfetched before by:\n");
+        let mut table = Table::default();
+        for one in reached {
+            let part = |key: &str| one.get(key).and_then(Json::as_str).map(text::line).unwrap_or_default();
+            let count = one.get("count").and_then(Json::as_u64).unwrap_or_default();
+            table.row([part("actor"), part("day"), format!("{count} times"), part("filename")]);
+        }
+        text.push_str(&table.render(2));
+    }
+
     let also_held = answer.get("also_held").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     if !also_held.is_empty() {
         // Rule 9: pip would pick the released parent and die on its held child.

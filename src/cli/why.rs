@@ -28,19 +28,20 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments:
     if arguments.printing.format == Format::Json {
         return shell.print_json(&answer);
     }
-    shell.print(&page(&answer))
+    shell.print(&page(&answer, arguments.target.is_version()))
 }
 
-fn page(answer: &Json) -> String {
+/// Of one version it is said that it is served, or not; how many others there are was not asked.
+fn page(answer: &Json, about_one: bool) -> String {
     let string = |json: &Json, key: &str| json.get(key).and_then(Json::as_str).map(text::line).unwrap_or_default();
     let list = |key: &str| answer.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     let origin = Some(string(answer, "origin")).filter(|origin| !origin.is_empty());
     let origin = origin.map_or_else(String::new, |origin| format!(" from {origin}"));
     let (served, held) = (list("served"), list("held"));
-    let mut parts = vec![
-        format!("{}{origin}\n", string(answer, "project")),
-        format!("\nserved: {}\n", text::count(served.len() as u64, "version")),
-    ];
+    let mut parts = vec![format!("{}{origin}\n", string(answer, "project"))];
+    if !about_one || !served.is_empty() {
+        parts.push(format!("\nserved: {}\n", text::count(served.len() as u64, "version")));
+    }
     let mut table = Table::default();
     for version in served.iter().take(SHOWN) {
         table.row([string(version, "version"), files(version)]);
@@ -50,7 +51,9 @@ fn page(answer: &Json) -> String {
         parts.push(format!("  and {} more\n", served.len() - SHOWN));
     }
 
-    parts.push(format!("\nnot served: {}\n", text::count(held.len() as u64, "version")));
+    if !about_one || !held.is_empty() {
+        parts.push(format!("\nnot served: {}\n", text::count(held.len() as u64, "version")));
+    }
     let mut table = Table::default();
     for version in held {
         let until = version.get("hold_until").and_then(Json::as_str);

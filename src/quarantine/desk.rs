@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::downloads::Reached;
 use super::refresh::Freshness;
 use super::release::released;
 pub use super::target::Target;
@@ -44,6 +45,8 @@ pub struct Decided {
     pub changed: Vec<Upload>,
     /// Versions that are pinned exactly by what was approved and are still held (rule 9).
     pub also_held: Vec<(Pin, Vec<Upload>)>,
+    /// Whom the files that were taken back reached.
+    pub reached: Vec<Reached>,
 }
 
 impl Quarantine {
@@ -101,7 +104,7 @@ impl Quarantine {
         metrics::counter!("lazaret_released_total", "by" => "person").increment(changed.len() as u64);
         self.commit_decision(change, &project, scope == Scope::Project).await?;
         let also_held = self.also_held(&view, &changed).await;
-        Ok(Decided { changed, also_held })
+        Ok(Decided { changed, also_held, reached: Vec::new() })
     }
 
     /// Refuses held uploads for good.
@@ -124,7 +127,8 @@ impl Quarantine {
             let _turn = self.editions.turn(&project).await;
             // What spoke against it may not speak any more: it is judged anew, and a person decides about what is true now.
             let unjudged = |known| KnownProject { judged_under: None, ..known };
-            let change = Change { listing: self.store.project(&project).await?.map(unjudged), ..Change::default() };
+            let listing = self.store.project(&project).await?.map(unjudged).map(Arc::new);
+            let change = Change { listing, ..Change::default() };
             self.reopen_rows(&project, uploads, &request.by, &reason, change).await?
         };
         self.judge_known(&project).await?;
@@ -165,7 +169,8 @@ impl Quarantine {
             changed.push(Upload { revision: upload.revision + 1, ..upload });
         }
         self.commit_decision(change, &project, false).await?;
-        Ok(Decided { changed, also_held: Vec::new() })
+        let reached = if from == State::Released { self.reached_by(&changed).await? } else { Vec::new() };
+        Ok(Decided { changed, also_held: Vec::new(), reached })
     }
 
     /// Rejects a name, or one version of it, before it is ever seen. Released files of it are recalled.
@@ -261,7 +266,7 @@ impl Quarantine {
             changed.push(Upload { revision: upload.revision + 1, ..upload });
         }
         self.commit_decision(change, project, true).await?;
-        Ok(Decided { changed, also_held: Vec::new() })
+        Ok(Decided { changed, also_held: Vec::new(), reached: Vec::new() })
     }
 
     async fn commit_decision(&self, mut change: Change, project: &Project, rules: bool) -> Result<(), QuarantineError> {

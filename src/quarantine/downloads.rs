@@ -10,7 +10,7 @@ use time::macros::format_description;
 use tokio::sync::mpsc;
 
 use super::{Quarantine, QuarantineError};
-use crate::domain::{EventDraft, EventKind, Sha256, Upload};
+use crate::domain::{EventDraft, EventKind, FileName, Sha256, Upload};
 use crate::store::Download;
 
 /// So many downloads wait to be written down; more than that are counted as lost rather than waited for.
@@ -34,6 +34,15 @@ impl fmt::Display for Fetcher {
             Self::Address(address) => address.fmt(f),
         }
     }
+}
+
+/// Somebody who has a file that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The file.
+    pub filename: FileName,
+    /// Who fetched it, when, and how often.
+    pub download: Download,
 }
 
 /// Downloads that are not written down yet.
@@ -77,6 +86,18 @@ impl Quarantine {
             count,
         };
         Ok(self.store.add(counts.into_iter().map(download).collect()).await?)
+    }
+
+    /// Whom these files reached; all of it is written down by now.
+    pub(super) async fn reached_by(&self, uploads: &[Upload]) -> Result<Vec<Reached>, QuarantineError> {
+        let mut reached = Vec::new();
+        for upload in uploads {
+            let Some(sha256) = upload.sha256 else { continue };
+            let downloads = self.store.of_digest(&sha256).await?;
+            reached
+                .extend(downloads.into_iter().map(|download| Reached { filename: upload.filename.clone(), download }));
+        }
+        Ok(reached)
     }
 
     /// Adds to the events of files that were let in and are taken back whom they reached (rule 10).

@@ -143,6 +143,39 @@ async fn why_says_what_is_served_what_not_and_until_when() {
 }
 
 #[tokio::test]
+async fn of_one_version_why_says_only_what_it_is() {
+    let held = json!({
+        "project": "pypi:boto3", "origin": "public", "served": [], "notes": [],
+        "held": [{"version": "1.44.5", "files": 1, "state": "held", "reason": "new upload",
+                  "hold_until": "2026-11-28T14:00:00Z", "id": "abc"}],
+    });
+    let desk = Desk::beside(StatusCode::OK, held).await;
+    assert_snapshot!(desk.run(&["why", "pypi:boto3==1.44.5"]).await.out, @r#"
+    pypi:boto3 from public
+
+    not served: 1 version
+      1.44.5  1 file  held until 2026-11-28 14:00 UTC  new upload  abc
+    "#);
+    assert!(desk.run(&["why", "pypi:boto3"]).await.out.contains("served: 0 versions"));
+}
+
+#[tokio::test]
+async fn a_recall_says_whom_it_reached() {
+    let answer = json!({
+        "changed": [], "also_held": [],
+        "reached": [{"filename": "boto3-1.44.5.whl", "actor": "ci", "day": "2026-11-22", "count": 3}],
+    });
+    let desk = Desk::beside(StatusCode::OK, answer).await;
+    let said = desk.run(&["recall", "pypi:boto3==1.44.5", "--reason", "turned bad"]).await;
+    assert_snapshot!(said.out, @r#"
+    nothing had to be changed
+
+    fetched before by:
+      ci  2026-11-22  3 times  boto3-1.44.5.whl
+    "#);
+}
+
+#[tokio::test]
 async fn blocks_and_tokens_go_through_the_api() {
     let desk = Desk::beside(StatusCode::OK, json!({"token": "new-secret"})).await;
     let said = desk.run(&["token", "create", "ci", "--role", "viewer", "--expires", "2027-01-01T00:00:00Z"]).await;

@@ -260,6 +260,20 @@ pub(super) struct DecidedBody {
     pub(super) changed: Vec<UploadBody>,
     /// Versions that the approved one pins exactly and that are still held: approve them too, or it cannot be installed.
     pub(super) also_held: Vec<AlsoHeld>,
+    /// Who has fetched what was taken back, at most 1,000 lines; `/artifacts/{sha256}` has them all.
+    pub(super) reached: Vec<ReachedBody>,
+}
+
+/// Somebody who has a file that was taken back.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReachedBody {
+    pub(super) filename: String,
+    /// A token's name or an address.
+    pub(super) actor: String,
+    /// `2026-11-22`, UTC.
+    pub(super) day: String,
+    /// How often.
+    pub(super) count: u64,
 }
 
 /// A held version that something approved needs.

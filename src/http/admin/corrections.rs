@@ -40,7 +40,11 @@ pub(super) async fn unpin(
     guard::require(&actor, Role::Admin)?;
     let target = desk.quarantine.target(&id).await?;
     let changed = desk.quarantine.unpin(&target, &actor, &asked.reason).await?;
-    Ok(Json(DecidedBody { changed: changed.iter().map(UploadBody::from).collect(), also_held: Vec::new() }))
+    Ok(Json(DecidedBody {
+        changed: changed.iter().map(UploadBody::from).collect(),
+        also_held: Vec::new(),
+        reached: Vec::new(),
+    }))
 }
 
 /// Lets a name that a private index once showed be taken from a public one again.

@@ -5,10 +5,14 @@ use axum::extract::{Extension, State};
 
 use super::super::error::ApiError;
 use super::super::extract::Segments;
-use super::body::{AlsoHeld, Body, DecidedBody, DecisionRequest, UploadBody};
+use super::body::{AlsoHeld, Body, DecidedBody, DecisionRequest, ReachedBody, UploadBody};
 use super::{Desk, guard};
 use crate::domain::{Actor, Role};
+use crate::quarantine::Reached;
 use crate::quarantine::desk::{Decided, Request};
+
+/// So many of those whom a file reached are told at once.
+const MOST_REACHED: usize = 1_000;
 
 async fn request(desk: &Desk, actor: Actor, id: &str, asked: DecisionRequest) -> Result<Request, ApiError> {
     let target = desk.quarantine.target(id).await?;
@@ -29,7 +33,17 @@ fn told(decided: &Decided) -> Json<DecidedBody> {
             })
         })
         .collect();
-    Json(DecidedBody { changed: decided.changed.iter().map(UploadBody::from).collect(), also_held })
+    let reached = decided.reached.iter().take(MOST_REACHED).map(|Reached { filename, download }| ReachedBody {
+        filename: filename.to_string(),
+        actor: download.actor.clone(),
+        day: download.day.clone(),
+        count: download.count,
+    });
+    Json(DecidedBody {
+        changed: decided.changed.iter().map(UploadBody::from).collect(),
+        also_held,
+        reached: reached.collect(),
+    })
 }
 
 /// Lets held uploads in.
