@@ -125,6 +125,7 @@ impl Driver {
     }
 
     async fn work(&self, job: Job, now: Timestamp) -> Result<(), QuarantineError> {
+        self.quarantine.precedence.after_clients().await;
         // In a task of its own: one job that panics must not end all background work. Given up before its lease ends, so that
         // it never runs twice at once.
         let doing = tokio::spawn(tokio::time::timeout(LONGEST_JOB, work(self.quarantine.clone(), job.clone())));

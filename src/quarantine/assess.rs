@@ -202,6 +202,19 @@ impl Bench<'_> {
         }
     }
 
+    /// The dossier of a file whose bytes nobody has read, and the verdict on it.
+    pub fn judged(
+        &self,
+        facts: &ProjectFacts,
+        file: &KnownFile,
+        clock_start: Timestamp,
+        changed: Option<ChangedFile>,
+    ) -> (Dossier, Verdict) {
+        let dossier = self.dossier(facts, file, clock_start, changed, None);
+        let verdict = self.judge(&dossier);
+        (dossier, verdict)
+    }
+
     /// The verdict on a dossier.
     pub fn judge(&self, dossier: &Dossier) -> Verdict {
         let mut findings = signals::examine(dossier, About::Project);

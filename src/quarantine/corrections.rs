@@ -40,7 +40,7 @@ impl Quarantine {
             let mut event = EventDraft::new(now, by.clone(), EventKind::Unpinned, reason.clone());
             event.project = Some(project.clone());
             event.details = json!({ "filename": filename, "promise": file.file.promise, "size": file.file.size });
-            let mut change = Change { events: vec![event], listing: Some(known), ..Change::default() };
+            let mut change = Change { events: vec![event], listing: Some(Arc::new(known)), ..Change::default() };
             let mut uploads = self.store.of(&project).await?;
             uploads.retain(|upload| upload.filename == filename);
             let pinned = UploadId::of(&project, &filename, file.file.promise.as_ref());

@@ -44,7 +44,7 @@ impl Quarantine {
             run_at,
             attempts: 0,
         };
-        self.store.enqueue(job(REREAD, project.clone(), now + self.settings.reread)).await?;
+        let mut jobs = vec![job(REREAD, project.clone(), now + self.settings.reread)];
         let mut versions: Vec<&Version> = Vec::new();
         let mut seen = HashSet::new();
         for entry in view.files() {
@@ -56,22 +56,18 @@ impl Quarantine {
                 versions.push(version);
             }
         }
-        self.remember_collecting(view, now).await?;
-        let newest = versions.iter().rev().take(AHEAD);
-        for version in newest {
-            self.store.enqueue(job(REQUIREMENTS, format!("{project}=={version}"), now)).await?;
-        }
-        for version in family::young_versions(view, now) {
-            if !self.family_was_seen(&view.project, &version) {
-                self.store.enqueue(job(REQUIREMENTS, format!("{project}=={version}"), now)).await?;
-            }
-        }
+        jobs.extend(self.collecting(view, now).await?);
+        let requirements = |version: &Version| job(REQUIREMENTS, format!("{project}=={version}"), now);
+        jobs.extend(versions.into_iter().rev().take(AHEAD).map(requirements));
+        let young = family::young_versions(view, now);
+        let unseen = young.iter().filter(|version| !self.family_was_seen(&view.project, version));
+        jobs.extend(unseen.map(requirements));
         // Addresses here name bytes: what nobody has hashed has none, and is not listed. The newest come first.
         let nameless: Vec<&FileName> = nameless(view).collect();
-        for filename in nameless.into_iter().rev().take(HASHED_AT_ONCE) {
-            self.store.enqueue(job(HASH, format!("{project} {filename}"), now)).await?;
-        }
-        Ok(())
+        let newest = nameless.into_iter().rev().take(HASHED_AT_ONCE);
+        jobs.extend(newest.map(|filename| job(HASH, format!("{project} {filename}"), now)));
+        // At once: the client that asked for the page waits for it.
+        Ok(self.store.enqueue_all(jobs).await?)
     }
 
     /// Fetches the newest of the files that have no SHA-256 while a client waits a few seconds for their page, so that an index

@@ -85,6 +85,11 @@ pub enum Progress {
     Examining,
     /// Over the budget: clients were sent away, the examination goes on.
     OverBudget,
+    /// Verified and examined, and let go from where they are while they are put away.
+    Cleared {
+        /// How many.
+        size: u64,
+    },
     /// Verified, examined, in the cellar.
     Passed(Arc<Upload>),
     /// Not to be served.
@@ -101,15 +106,28 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits until the bytes are examined or refused; `None` when the budget is over or the time is up.
+    /// Waits until the bytes are put away or refused; `None` when the budget is over or the time is up.
     pub async fn settled(&self, limit: Duration) -> Option<Result<Arc<Upload>, QuarantineError>> {
+        let mut progress = self.progress.clone();
+        let is_over =
+            |progress: &Progress| matches!(progress, Progress::Passed(_) | Progress::Failed(_) | Progress::OverBudget);
+        let Ok(Ok(progress)) = tokio::time::timeout(limit, progress.wait_for(is_over)).await else { return None };
+        match &*progress {
+            Progress::Passed(upload) => Some(Ok(upload.clone())),
+            Progress::Failed(error) => Some(Err(error.clone())),
+            Progress::Fetching | Progress::Examining | Progress::Cleared { .. } | Progress::OverBudget => None,
+        }
+    }
+
+    /// Waits until the bytes may be read from where they came in, and says how many there are; `None` if that did not happen or is
+    /// over.
+    pub async fn cleared(&self, limit: Duration) -> Option<u64> {
         let mut progress = self.progress.clone();
         let wait = progress.wait_for(|progress| !matches!(progress, Progress::Fetching | Progress::Examining));
         let Ok(Ok(progress)) = tokio::time::timeout(limit, wait).await else { return None };
         match &*progress {
-            Progress::Passed(upload) => Some(Ok(upload.clone())),
-            Progress::Failed(error) => Some(Err(error.clone())),
-            Progress::Fetching | Progress::Examining | Progress::OverBudget => None,
+            Progress::Cleared { size } => Some(*size),
+            _ => None,
         }
     }
 }
@@ -179,11 +197,18 @@ impl Quarantine {
             return Err(QuarantineError::Fetch(why));
         }
         let walk = self.examine(&view.project, file, &staged, &mut stage, tell).await?;
-        let outcome = self.settle(view, file, &staged, walk).await;
+        let clear = || {
+            stage.open();
+            tell.send_replace(Progress::Cleared { size: staged.size });
+        };
+        let outcome = self.settle(view, file, &staged, walk, clear).await;
+        let is_cleared = matches!(*tell.borrow(), Progress::Cleared { .. });
         match &outcome {
             // A decision may have come while the bytes did: the tail is let go only for what is released now.
             Ok(upload) if !self.may_leave(upload) => stage.fail("it is not released any more"),
             Ok(_) => stage.open(),
+            // Good bytes that could not be put away (a full disk) reach those who wait for them all the same.
+            Err(error) if is_cleared && !matches!(error, QuarantineError::Forbidden(_)) => {}
             Err(error) => stage.fail(error.to_string()),
         }
         outcome

@@ -51,7 +51,8 @@ pub enum FileAnswer {
         /// Until further notice.
         leave: Leave,
     },
-    /// A wheel on its way in: streamed, its tail withheld until it is verified.
+    /// A wheel on its way in: streamed, its tail withheld until it is verified. Or anything that was verified just now and is being put
+    /// away.
     Streaming {
         /// The promised digest.
         sha256: Sha256,
@@ -97,6 +98,7 @@ impl Quarantine {
         }
         let kind = entry.file.file.kind;
         let promised = entry.file.file.size;
+        let _waits = self.precedence.client();
         let fetch = self.fetch(&view, filename).await?;
         if let Progress::OverBudget = &*fetch.progress.borrow() {
             return Ok(FileAnswer::Refused(self.being_examined(&entry, &view)));
@@ -109,7 +111,13 @@ impl Quarantine {
         {
             return Ok(FileAnswer::Streaming { sha256, size, fetch, leave });
         }
-        match fetch.settled(VERIFICATION_WAIT).await {
+        let asked = tokio::time::Instant::now();
+        if want == Want::Whole
+            && let Some(size) = fetch.cleared(VERIFICATION_WAIT).await
+        {
+            return Ok(FileAnswer::Streaming { sha256, size, fetch, leave });
+        }
+        match fetch.settled(VERIFICATION_WAIT.saturating_sub(asked.elapsed())).await {
             Some(Ok(upload)) if self.may_leave(&upload) => {
                 Ok(FileAnswer::Ready { sha256, size: upload.size.unwrap_or_default(), leave })
             }

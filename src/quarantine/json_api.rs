@@ -8,6 +8,7 @@ use super::refresh::Freshness;
 use super::view::View;
 use super::{Quarantine, QuarantineError, toll};
 use crate::domain::{FileName, ListedFile, Project, ProjectName, Sha256, Version, Yanked};
+use crate::registry::ReadError;
 use crate::registry::pypi::json_api;
 
 /// The largest document on PyPI has about 10 MB.
@@ -28,12 +29,6 @@ impl Quarantine {
             Some(_) => return Err(missing()),
             None => newest_open(&view).ok_or_else(missing)?,
         };
-        let base = self.public_url().trim_end_matches('/').to_owned();
-        let keep = |filename: &FileName, sha256: Option<Sha256>| {
-            let entry = view.file(filename)?;
-            let digest = entry.sha256().filter(|digest| sha256.is_none_or(|sha256| sha256 == *digest))?;
-            entry.is_open().then(|| format!("{base}/pypi/files/{name}/{digest}/{filename}"))
-        };
         // The document about exactly this version is best; a poor upstream has only the project's.
         for asked in [version, None, Some(&shown)] {
             let document = match self.upstream_document(&view, asked).await {
@@ -45,22 +40,32 @@ impl Quarantine {
                     break;
                 }
             };
-            match json_api::rewrite(&document, &keep, Some(&shown)) {
+            let rewritten = off_reactor({
+                let (house, view, shown) = (self.clone(), view.clone(), shown.clone());
+                move || {
+                    let keep = |filename: &FileName, sha256| house.address_here(&view, filename, sha256);
+                    json_api::rewrite(&document, &keep, Some(&shown))
+                }
+            });
+            match rewritten.await {
                 Ok(outcome) if outcome.newest_matches => return Ok(outcome.body),
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%project, %error, "the upstream's JSON document cannot be read"),
+                Err(error) => tracing::warn!(%project, error, "the upstream's JSON document cannot be read"),
             }
         }
-        self.made_document(&view, &shown, &keep).await
+        self.made_document(&view, &shown).await
+    }
+
+    /// Where a client finds a file that it may have.
+    fn address_here(&self, view: &View, filename: &FileName, sha256: Option<Sha256>) -> Option<String> {
+        let entry = view.file(filename)?;
+        let digest = entry.sha256().filter(|digest| sha256.is_none_or(|sha256| sha256 == *digest))?;
+        let base = self.public_url().trim_end_matches('/');
+        entry.is_open().then(|| format!("{base}/pypi/files/{}/{digest}/{filename}", view.project.name))
     }
 
     /// Made from what we know, where the upstream has no document about the version that may be shown.
-    async fn made_document(
-        &self,
-        view: &View,
-        shown: &Version,
-        keep: &(dyn Fn(&FileName, Option<Sha256>) -> Option<String> + Sync),
-    ) -> Result<Vec<u8>, QuarantineError> {
+    async fn made_document(&self, view: &View, shown: &Version) -> Result<Vec<u8>, QuarantineError> {
         let mut metadata = None;
         for entry in view.version(shown) {
             if let Some(own) = entry.row.and_then(|upload| upload.metadata) {
@@ -70,7 +75,9 @@ impl Quarantine {
             }
         }
         let files = view.open_files();
-        let url_of = |file: &ListedFile, sha256: &Sha256| keep(&file.filename, Some(*sha256)).unwrap_or_default();
+        let url_of = |file: &ListedFile, sha256: &Sha256| {
+            self.address_here(view, &file.filename, Some(*sha256)).unwrap_or_default()
+        };
         Ok(json_api::synthesise(&view.project.name, shown, metadata.as_ref(), &files, &url_of))
     }
 
@@ -92,6 +99,19 @@ impl Quarantine {
             QuarantineError::Unanswered { index: index.label(), project: view.project.clone(), source }
         })
     }
+}
+
+/// The facts in a document.
+pub(super) async fn facts_in(document: Bytes) -> Result<json_api::ProjectFacts, String> {
+    off_reactor(move || json_api::facts(&document)).await
+}
+
+/// Documents may have tens of megabytes: reading one must not keep everybody else's answers waiting.
+async fn off_reactor<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, String> {
+    let worked = tokio::task::spawn_blocking(work).await.map_err(|panic| panic.to_string())?;
+    worked.map_err(|error| error.to_string())
 }
 
 /// The newest released version: the newest final one, and only where there is none a pre-release (as PyPI does).

@@ -41,6 +41,7 @@ mod meter;
 pub mod own_names;
 pub mod pins;
 pub mod policy_trial;
+mod precedence;
 pub mod pypi;
 mod reading;
 pub mod refresh;
@@ -61,7 +62,7 @@ pub mod why;
 
 pub use advice::{AdvisorySettings, AdvisoryShelf, AdvisorySource};
 pub use cpan::{Cpan, CpanSettings};
-pub use downloads::Fetcher;
+pub use downloads::{Fetcher, Reached};
 pub use editions::Edition;
 pub use error::{QuarantineError, Refusal, in_seconds};
 pub use explain::{moment, printable};
@@ -154,6 +155,10 @@ pub struct Quarantine {
     fetches: fetch::Fetches,
     ahead: budget::Budget,
     downloads: downloads::Notes,
+    /// How pages were asked for last.
+    usual: view::Usual,
+    /// Clients go before errands.
+    pub precedence: precedence::Precedence,
     known_tokens: known_tokens::KnownTokens,
     /// Young versions whose exact pins were looked at.
     families_seen: moka::sync::Cache<String, ()>,
@@ -198,6 +203,8 @@ impl Quarantine {
             fetches: fetch::Fetches::new(),
             ahead: budget::Budget::default(),
             downloads: downloads::Notes::default(),
+            usual: view::Usual::default(),
+            precedence: precedence::Precedence::default(),
             known_tokens: known_tokens::KnownTokens::default(),
             families_seen: moka::sync::Cache::new(100_000),
             root: root::Root::new(settings.names_file.clone()),

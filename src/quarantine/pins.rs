@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fetch::{pins_in, pins_of_lines};
+use super::json_api::facts_in;
 use super::view::{Entry, View};
 use super::{Quarantine, QuarantineError};
 use crate::domain::{CoreMetadata, Ecosystem, FileKind, Pin, Project, Upload, Version};
-use crate::registry::pypi::json_api;
 use crate::store::{Change, StoreError};
 
 /// A wheel up to this size is fetched only to read its metadata, where the upstream offers it in no cheaper way.
@@ -70,7 +70,7 @@ impl Quarantine {
 
     async fn pins_by_json(&self, view: &View, version: &Version) -> Result<Option<Vec<Pin>>, QuarantineError> {
         let Some(document) = self.upstream_document(view, Some(version)).await? else { return Ok(None) };
-        let Ok(facts) = json_api::facts(&document) else { return Ok(None) };
+        let Ok(facts) = facts_in(document).await else { return Ok(None) };
         // An empty list is what an index shows too when the first file it got of a version was a source archive.
         let is_silent = facts.requires_dist.is_empty();
         if is_silent || facts.version.as_ref().is_none_or(|told| !told.is_same_release(version)) {

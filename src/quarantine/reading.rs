@@ -1,13 +1,12 @@
 //! One reading of a project: what is remembered, what the index says now, what became of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::advice::Advice;
 use super::assess::{self, Bench, Evidence};
 use super::cpan::CpanRecords;
 use super::indexes::{Index, Reading};
-use super::intake::{self, Arrival, Intake};
+use super::intake::{self, Arrival, Contents, Intake};
 use super::pypi::ProjectRecords;
 use super::refresh::Freshness;
 use super::teapot::TeapotRecords;
@@ -20,7 +19,7 @@ use crate::domain::{
 };
 use crate::registry::pypi::read_listing;
 use crate::signals::Dossier;
-use crate::store::Change;
+use crate::store::{Change, Store, StoreError};
 use crate::upstream::{FreshPage, PageAnswer, Validators};
 
 /// All that the store knows of a project.
@@ -31,6 +30,22 @@ pub(super) struct Memory {
     pub(super) uploads: Vec<Upload>,
     pub(super) rules: Vec<StandingRule>,
     pub(super) owner: Option<String>,
+}
+
+/// The dossiers in the store, read from a thread that may wait.
+#[derive(Debug)]
+struct KeptDossiers {
+    store: Arc<dyn Store>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Contents for KeptDossiers {
+    fn walk(&self, upload: &Upload) -> Result<Option<Walk>, StoreError> {
+        let Some(digest) = upload.dossier.filter(|_| upload.examination.passed().is_some()) else { return Ok(None) };
+        let bytes = self.runtime.block_on(self.store.fetch(&digest))?;
+        let dossier = bytes.and_then(|bytes| serde_json::from_slice::<Dossier>(&bytes).ok());
+        Ok(dossier.and_then(|dossier| dossier.archive))
+    }
 }
 
 /// What an index said.
@@ -51,6 +66,8 @@ pub(super) struct News<'a> {
     pub(super) stale: Option<QuarantineError>,
     /// The last complete reading in which a file that is new now was missing (rule 11).
     pub(super) absent_until: Option<Timestamp>,
+    /// Whether a client asked for it.
+    pub(super) is_asked: bool,
 }
 
 impl Quarantine {
@@ -72,7 +89,8 @@ impl Quarantine {
         if freshness == Freshness::Usual
             && let Some(index) = self.read_just_now(project, &memory)
         {
-            let news = News { index, said: Said::Nothing, read: None, stale: None, absent_until: None };
+            let news =
+                News { index, said: Said::Nothing, read: None, stale: None, absent_until: None, is_asked: false };
             return self.take_in(project, memory, news, edition).await;
         }
         let validators = memory
@@ -92,7 +110,8 @@ impl Quarantine {
         let is_ours = memory.known.as_ref().is_some_and(|known| known.origin == index.origin);
         // Rule 10 wants a read that was *made* after a hold's end: when it was answered proves nothing.
         let now = self.timekeeper.now().min(asked_at);
-        let used = self.used.remove(project).max(memory.read.as_ref().and_then(|read| read.used));
+        let asked = self.used.remove(project);
+        let used = asked.max(memory.read.as_ref().and_then(|read| read.used));
         let (said, read) = match answer {
             PageAnswer::NotModified { .. } => {
                 if let Some(read) = memory.read.clone().filter(|_| is_ours) {
@@ -128,7 +147,7 @@ impl Quarantine {
             }
         };
         let absent_until = memory.read.as_ref().map(|read| read.at);
-        let news = News { index, said, read: Some(read), stale: None, absent_until };
+        let news = News { index, said, read: Some(read), stale: None, absent_until, is_asked: asked.is_some() };
         let view = self.take_in(project, memory, news, edition).await?;
         self.remember_errands(&view).await?;
         Ok(view)
@@ -173,7 +192,8 @@ impl Quarantine {
         }
         tracing::warn!(%project, %error, "serving the last good page");
         metrics::counter!("lazaret_stale_pages_total").increment(1);
-        let news = News { index, said: Said::Nothing, read: None, stale: Some(error), absent_until: None };
+        let news =
+            News { index, said: Said::Nothing, read: None, stale: Some(error), absent_until: None, is_asked: false };
         self.take_in(project, memory, news, edition).await
     }
 
@@ -186,7 +206,7 @@ impl Quarantine {
         edition: Edition,
     ) -> Result<Arc<View>, QuarantineError> {
         let Memory { known, read: read_before, uploads, rules, owner } = memory;
-        let News { index, said, read, stale, absent_until } = news;
+        let News { index, said, read, stale, absent_until, is_asked } = news;
         let policy = self.policy();
         let corpus = self.corpus.load().of(project.ecosystem).clone();
         let (now, first_sight) = (self.timekeeper.now(), self.timekeeper.latest());
@@ -222,11 +242,11 @@ impl Quarantine {
                     self.store.touch(project, read).await?;
                 }
                 let known = known.ok_or_else(|| QuarantineError::NotFound(project.to_string()))?;
-                return Ok(self.make_view(known, uploads, (read_at, next_end), stale, edition));
+                return Ok(self.make_view(Arc::new(known), uploads, (read_at, next_end), stale, edition));
             }
             (Said::Nothing, None) => return Err(QuarantineError::NotFound(project.to_string())),
         };
-        let walks = self.walks_of(&uploads).await?;
+        let contents = KeptDossiers { store: self.store.clone(), runtime: tokio::runtime::Handle::current() };
         let is_first = known.is_none();
         let origin = index.origin.clone();
         let (trusted, volatile) = (index.trusted, index.is_volatile(&project.name));
@@ -249,7 +269,7 @@ impl Quarantine {
                 known,
                 is_page,
                 uploads,
-                walks,
+                contents: &contents,
                 previous_read,
                 absent_until,
                 first_sight,
@@ -258,27 +278,41 @@ impl Quarantine {
             };
             intake::take_in(arrival, &bench)
         });
-        let intake = worked.await.map_err(|failure| QuarantineError::Fetch(failure.to_string()))?;
-        let changes = intake.rewritten || !intake.changed.is_empty();
-        let (known, uploads) = self.commit_intake(project, intake, read, is_first).await?;
-        let edition = if changes { self.advance(project, edition) } else { edition };
-        Ok(self.make_view(known, uploads, (read_at, next_end), stale, edition))
-    }
-
-    /// What examining the bytes of held files showed: it weighs when they are judged again.
-    async fn walks_of(&self, uploads: &[Upload]) -> Result<HashMap<UploadId, Walk>, QuarantineError> {
-        let mut walks = HashMap::new();
-        let examined = |upload: &&Upload| upload.state == State::Held && upload.examination.passed().is_some();
-        for upload in uploads.iter().filter(examined) {
-            if let Some(digest) = &upload.dossier
-                && let Some(bytes) = self.store.fetch(digest).await?
-                && let Ok(dossier) = serde_json::from_slice::<Dossier>(&bytes)
-                && let Some(walk) = dossier.archive
-            {
-                walks.insert(upload.id.clone(), walk);
+        let intake = worked.await.map_err(|failure| QuarantineError::Fetch(failure.to_string()))??;
+        let Intake { known, rewritten, mut uploads, changed, dossiers, events } = intake;
+        let known = Arc::new(known);
+        let changes = rewritten || !changed.is_empty();
+        let change = Change {
+            listing: rewritten.then(|| known.clone()),
+            read: read.map(|read| (project.clone(), read)),
+            uploads: changed.iter().filter_map(|id| uploads.get(id)).cloned().collect(),
+            events,
+            ..Change::default()
+        };
+        for id in &changed {
+            if let Some(upload) = uploads.get_mut(id) {
+                upload.revision += 1;
             }
         }
-        Ok(walks)
+        let parts = self.parts(known, uploads.into_values().collect(), (read_at, next_end), stale, edition);
+        let usual = is_asked.then(|| self.usual.guess());
+        // Side by side, because a client waits for both.
+        let (written, made) = tokio::join!(
+            self.commit_intake(project, change, dossiers, is_first),
+            tokio::task::spawn_blocking(move || {
+                let view = View::new(parts);
+                if let Some((format, encoding)) = usual {
+                    view.prepare(format, encoding);
+                }
+                view
+            }),
+        );
+        written?;
+        let mut view = made.map_err(|failure| QuarantineError::Fetch(failure.to_string()))?;
+        if changes {
+            view.edition = self.advance(project, edition);
+        }
+        Ok(Arc::new(view))
     }
 
     /// What was learned from PyPI's records of a public project.
@@ -318,29 +352,22 @@ impl Quarantine {
     async fn commit_intake(
         &self,
         project: &Project,
-        mut intake: Intake,
-        read: Option<PageRead>,
+        mut change: Change,
+        dossiers: Vec<(UploadId, Vec<u8>)>,
         is_first: bool,
-    ) -> Result<(KnownProject, Vec<Upload>), QuarantineError> {
-        for (_, dossier) in intake.dossiers.drain(..) {
+    ) -> Result<(), QuarantineError> {
+        for (_, dossier) in dossiers {
             self.store.keep(dossier).await?;
         }
-        for event in intake.events.iter().filter(|event| event.kind == EventKind::Alarm) {
+        for event in change.events.iter().filter(|event| event.kind == EventKind::Alarm) {
             metrics::counter!("lazaret_alarms_total").increment(1);
             tracing::error!(%project, "{}", event.summary);
         }
-        let touched: Vec<Upload> = intake.changed.iter().filter_map(|id| intake.uploads.get(id)).cloned().collect();
-        for finding in touched.iter().flat_map(|upload| &upload.verdict.findings).filter(|finding| finding.points > 0) {
+        let findings = change.uploads.iter().flat_map(|upload| &upload.verdict.findings);
+        for finding in findings.filter(|finding| finding.points > 0) {
             metrics::counter!("lazaret_findings_total", "signal" => finding.signal.to_string()).increment(1);
         }
-        self.add_blast_radius(&mut intake.events, &touched).await?;
-        let change = Change {
-            listing: intake.rewritten.then(|| intake.known.clone()),
-            read: read.map(|read| (project.clone(), read)),
-            uploads: touched,
-            events: std::mem::take(&mut intake.events),
-            ..Change::default()
-        };
+        self.add_blast_radius(&mut change.events, &change.uploads).await?;
         // A first reading only lists and holds. If the power takes it, the page is read again and the same is held again, so
         // nobody waits for the disk; whatever moves a file that was known is durable before it is seen.
         if is_first && change.events.iter().all(|event| event.kind == EventKind::Baseline) {
@@ -348,12 +375,7 @@ impl Quarantine {
         } else {
             self.store.commit(change).await?;
         }
-        for id in &intake.changed {
-            if let Some(upload) = intake.uploads.get_mut(id) {
-                upload.revision += 1;
-            }
-        }
-        Ok((intake.known, intake.uploads.into_values().collect()))
+        Ok(())
     }
 }
 

@@ -92,6 +92,7 @@ impl Quarantine {
 
     /// A view's page in this format and encoding.
     pub fn page(&self, view: &Arc<View>, format: Format, encoding: Encoding) -> PreparedPage {
+        self.usual.note(format, encoding);
         let before = view.weight();
         let page = view.page(format, encoding);
         // A view is weighed when it is put in, and grows with the first page that is made of it.
@@ -165,12 +166,24 @@ impl Quarantine {
     /// A view of what is in the store, valid until the page is due again, the next hold ends, or the next waiver.
     pub(super) fn make_view(
         &self,
-        known: KnownProject,
+        known: Arc<KnownProject>,
         uploads: Vec<Upload>,
         (read_at, next_end): (Option<Timestamp>, Option<Timestamp>),
         stale: Option<QuarantineError>,
         edition: Edition,
     ) -> Arc<View> {
+        Arc::new(View::new(self.parts(known, uploads, (read_at, next_end), stale, edition)))
+    }
+
+    /// What such a view is made of.
+    pub(super) fn parts(
+        &self,
+        known: Arc<KnownProject>,
+        uploads: Vec<Upload>,
+        (read_at, next_end): (Option<Timestamp>, Option<Timestamp>),
+        stale: Option<QuarantineError>,
+        edition: Edition,
+    ) -> Parts {
         let now = self.timekeeper.wall();
         let is_cpan = known.project.ecosystem == Ecosystem::Cpan;
         let due = match (&stale, read_at) {
@@ -180,7 +193,7 @@ impl Quarantine {
             _ => now + STALE_RETRY,
         };
         let valid_until = valid_until(&uploads, next_end.map_or(due, |end| end.min(due)), now);
-        Arc::new(View::new(Parts {
+        Parts {
             project: known.project.clone(),
             known: Some(known),
             uploads,
@@ -190,7 +203,7 @@ impl Quarantine {
             edition,
             appearance: self.appearance(),
             public_url: self.settings.public_url.clone(),
-        }))
+        }
     }
 
     fn appearance(&self) -> Appearance {

@@ -30,25 +30,31 @@ struct Learned {
     pins: Vec<Pin>,
 }
 
+/// A row that is not written yet, with what goes with it.
+#[derive(Debug)]
+struct Draft {
+    upload: Upload,
+    events: Vec<EventDraft>,
+    dossier: Option<Vec<u8>>,
+}
+
 impl Quarantine {
-    /// Keeps the bytes and what was learned of them; a file that is not what it should be goes back into the hold.
+    /// Keeps the bytes and what was learned of them; a file that is not what it should be goes back into the hold. `clear` is called as
+    /// soon as it is certain that nothing speaks against bytes that their index promised by SHA-256: whoever waits for them need not
+    /// wait for the disk. If the power takes the row, the same bytes are examined again.
     pub(super) async fn settle(
         self: &Arc<Self>,
         view: &View,
         file: &KnownFile,
         staged: &Staged,
         mut walk: Walk,
+        clear: impl FnOnce(),
     ) -> Result<Upload, QuarantineError> {
         self.remember_contents(view, file, &walk).await?;
         let metadata = walk.metadata.take().filter(|_| file.file.kind == FileKind::Wheel);
         let objection = self.metadata_objection(view, file, metadata.as_deref()).await?;
-        self.blobs.store(staged).await?;
-        let mut own_metadata = None;
-        let mut pins = Vec::new();
-        if let Some(bytes) = metadata {
-            pins = pins_in(&bytes);
-            own_metadata = Some(self.blobs.store_bytes(bytes.into()).await?);
-        }
+        let pins = metadata.as_deref().map(pins_in).unwrap_or_default();
+        let own_metadata = metadata.as_deref().map(Sha256::of);
         let now = self.timekeeper.now();
         let why = walk.objections.iter().find(|objection| objection.is_fatal()).map(ToString::to_string).or(objection);
         let examination = match &why {
@@ -56,7 +62,15 @@ impl Quarantine {
             Some(why) => Examination::Failed { why: why.clone(), at: now },
         };
         let learned = Learned { sha256: staged.sha256, size: staged.size, examination, metadata: own_metadata, pins };
-        let upload = self.write_down(view, file, &learned, &walk).await?;
+        let draft = self.draft(view, file, &learned, &walk).await?;
+        if why.is_none() && file.file.promised_sha256() == Some(staged.sha256) && self.may_leave(&draft.upload) {
+            clear();
+        }
+        self.blobs.store(staged).await?;
+        if let Some(bytes) = metadata {
+            self.blobs.store_bytes(bytes.into()).await?;
+        }
+        let upload = self.write_down(view, file, &learned, &walk, draft).await?;
         self.outdate(&view.project);
         match why {
             None => Ok(upload),
@@ -97,10 +111,11 @@ impl Quarantine {
         file: &KnownFile,
         learned: &Learned,
         walk: &Walk,
+        first: Draft,
     ) -> Result<Upload, QuarantineError> {
+        let mut draft = first;
         loop {
-            let row = self.row_for(view, file).await?;
-            let (upload, mut events, dossier) = self.with_learned(row, view, file, learned, walk).await?;
+            let Draft { upload, mut events, dossier } = draft;
             self.add_blast_radius(&mut events, std::slice::from_ref(&upload)).await?;
             if let Some(dossier) = dossier {
                 self.store.keep(dossier).await?;
@@ -108,10 +123,22 @@ impl Quarantine {
             let change = Change { uploads: vec![upload.clone()], events, ..Change::default() };
             match self.store.commit(change).await {
                 Ok(_) => return Ok(Upload { revision: upload.revision + 1, ..upload }),
-                Err(StoreError::Conflict(_)) => {}
+                Err(StoreError::Conflict(_)) => draft = self.draft(view, file, learned, walk).await?,
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// The row as it will be, by what is in the store now.
+    async fn draft(
+        &self,
+        view: &View,
+        file: &KnownFile,
+        learned: &Learned,
+        walk: &Walk,
+    ) -> Result<Draft, QuarantineError> {
+        let row = self.row_for(view, file).await?;
+        self.with_learned(row, view, file, learned, walk).await
     }
 
     async fn with_learned(
@@ -121,7 +148,7 @@ impl Quarantine {
         file: &KnownFile,
         learned: &Learned,
         walk: &Walk,
-    ) -> Result<(Upload, Vec<EventDraft>, Option<Vec<u8>>), QuarantineError> {
+    ) -> Result<Draft, QuarantineError> {
         let now = self.timekeeper.now();
         let mut upload = row;
         upload.sha256 = Some(learned.sha256);
@@ -175,7 +202,7 @@ impl Quarantine {
             upload.verdict.outcome = Outcome::Review;
             events.push(suspended(&mut upload, why, now));
         }
-        Ok((upload, events, kept))
+        Ok(Draft { upload, events, dossier: kept })
     }
 
     /// The bytes are not what the index promised: thrown away, told, tried again at the next request.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -62,6 +63,49 @@ struct Rendered {
     identity: PreparedPage,
     quick: [OnceLock<Bytes>; 2],
     small: [OnceLock<Bytes>; 2],
+    /// Whether it was asked for.
+    served: [AtomicBool; 2],
+    /// Whether somebody makes the small one.
+    shrinking: [AtomicBool; 2],
+}
+
+impl Rendered {
+    /// Where this encoding stands; `None` for the page as it is, which a tiny one is sent as.
+    fn place(&self, encoding: Encoding) -> Option<usize> {
+        match encoding {
+            _ if self.identity.body.len() < WORTH_COMPRESSING => None,
+            Encoding::Identity => None,
+            Encoding::Gzip => Some(0),
+            Encoding::Zstd => Some(1),
+        }
+    }
+}
+
+/// How clients asked for a page last: most of those of one house are of one kind, so a cold page is made ready in this way while
+/// what is new in it is written down.
+#[derive(Debug, Default)]
+pub(super) struct Usual(AtomicU8);
+
+impl Usual {
+    const FORMATS: [Format; 3] = [Format::Json, Format::Html, Format::HtmlV1];
+    const ENCODINGS: [Encoding; 3] = [Encoding::Gzip, Encoding::Identity, Encoding::Zstd];
+
+    /// Somebody asked like this.
+    pub(super) fn note(&self, format: Format, encoding: Encoding) {
+        let way = Self::FORMATS.iter().flat_map(|format| Self::ENCODINGS.map(|encoding| (*format, encoding)));
+        let number = way.zip(0..).find_map(|(way, number)| (way == (format, encoding)).then_some(number));
+        let number = number.unwrap_or_default();
+        // Nearly always it is the same: reading does not take the line away from the other processors.
+        if self.0.load(Ordering::Relaxed) != number {
+            self.0.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// How they will probably ask next.
+    pub(super) fn guess(&self) -> (Format, Encoding) {
+        let number = usize::from(self.0.load(Ordering::Relaxed)) % 9;
+        (Self::FORMATS[number / 3], Self::ENCODINGS[number % 3])
+    }
 }
 
 /// How the policy wants held files to look.
@@ -79,7 +123,7 @@ pub struct View {
     /// Which one.
     pub project: Project,
     /// What is known of it; `None` for a name that has no files here (internal, or never read).
-    pub known: Option<KnownProject>,
+    pub known: Option<Arc<KnownProject>>,
     /// When the page was last read completely.
     pub read_at: Option<Timestamp>,
     /// Until when this view may be used without looking again.
@@ -123,7 +167,7 @@ pub struct Parts {
     /// Which project.
     pub project: Project,
     /// What is known of it.
-    pub known: Option<KnownProject>,
+    pub known: Option<Arc<KnownProject>>,
     /// Its rows.
     pub uploads: Vec<Upload>,
     /// When its page was last read.
@@ -160,7 +204,7 @@ impl View {
             })
         };
         let rows = parts.uploads.into_iter().filter(speaks).map(|upload| (upload.filename.clone(), upload)).collect();
-        let releases = Releases::of(parts.known.as_ref());
+        let releases = Releases::of(parts.known.as_deref());
         Self {
             project: parts.project,
             known: parts.known,
@@ -179,7 +223,7 @@ impl View {
 
     /// All known files with their rows, in the page's order.
     pub fn files(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.known.iter().flat_map(|known| &known.files).map(|file| self.entry(file))
+        self.known.iter().flat_map(|known| &*known.files).map(|file| self.entry(file))
     }
 
     /// The file with this name.
@@ -212,28 +256,27 @@ impl View {
         u32::try_from(pages + facts + 1_000).unwrap_or(u32::MAX)
     }
 
+    /// Makes the page in this format and encoding before anybody asks for it.
+    pub(super) fn prepare(&self, format: Format, encoding: Encoding) {
+        let rendered = self.formats[format as usize].get_or_init(|| self.render(format));
+        if let Some(place) = rendered.place(encoding) {
+            rendered.quick[place].get_or_init(|| compress(&rendered.identity.body, encoding, Level::Quick));
+        }
+    }
+
     /// The page in this format and encoding. Made at the first request, kept for all others.
     pub fn page(self: &Arc<Self>, format: Format, encoding: Encoding) -> PreparedPage {
         let rendered = self.formats[format as usize].get_or_init(|| self.render(format));
-        let place = match encoding {
-            Encoding::Identity => return rendered.identity.clone(),
-            Encoding::Gzip => 0,
-            Encoding::Zstd => 1,
-        };
-        if rendered.identity.body.len() < WORTH_COMPRESSING {
-            return rendered.identity.clone();
-        }
+        let Some(place) = rendered.place(encoding) else { return rendered.identity.clone() };
         let etag = rendered.identity.etag.clone();
         if let Some(body) = rendered.small[place].get() {
             return PreparedPage { body: body.clone(), compressed: true, etag };
         }
-        // A miss is answered with a fast level; a better one is made behind it.
-        let mut first = false;
-        let body = rendered.quick[place].get_or_init(|| {
-            first = true;
-            compress(&rendered.identity.body, encoding, Level::Quick)
-        });
-        if first {
+        // A miss is answered with a fast level. Who asks a second time has a better one made behind it: for a page that is asked for
+        // once that would only keep the processor from the next one.
+        let body = rendered.quick[place].get_or_init(|| compress(&rendered.identity.body, encoding, Level::Quick));
+        let is_first = !rendered.served[place].swap(true, Ordering::Relaxed);
+        if !is_first && !rendered.shrinking[place].swap(true, Ordering::Relaxed) {
             let view = self.clone();
             let better = move || {
                 if let Some(rendered) = view.formats[format as usize].get() {
@@ -252,7 +295,7 @@ impl View {
 
     fn render(&self, format: Format) -> Rendered {
         let empty_status = crate::domain::ProjectStatus::default();
-        let known = self.known.as_ref();
+        let known = self.known.as_deref();
         let files = self.listed();
         let mut versions: Vec<&Version> = Vec::new();
         let mut seen = HashSet::new();
@@ -276,7 +319,13 @@ impl View {
         let etag = HeaderValue::try_from(format!("W/\"{}\"", &digest[..32]))
             .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
         let identity = PreparedPage { body: body.into(), compressed: false, etag };
-        Rendered { identity, quick: [const { OnceLock::new() }; 2], small: [const { OnceLock::new() }; 2] }
+        Rendered {
+            identity,
+            quick: [const { OnceLock::new() }; 2],
+            small: [const { OnceLock::new() }; 2],
+            served: [const { AtomicBool::new(false) }; 2],
+            shrinking: [const { AtomicBool::new(false) }; 2],
+        }
     }
 
     /// What the page lists: released files as they are, held versions as yanked with our reason, or not at all.

@@ -8,6 +8,7 @@ pub mod sled;
 pub mod verify;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -54,7 +55,7 @@ pub enum StoreError {
 #[derive(Debug, Clone, Default)]
 pub struct Change {
     /// The packed row of a project, if it changed.
-    pub listing: Option<KnownProject>,
+    pub listing: Option<Arc<KnownProject>>,
     /// The last complete read of a page.
     pub read: Option<(Project, PageRead)>,
     /// Rows to write, compare-and-set: `revision` must be the stored one (0: there is none yet). Stored with `revision + 1`.
@@ -218,8 +219,12 @@ pub struct Job {
 /// A queue with leases: a job whose worker died is leased again when the lease ends.
 #[async_trait]
 pub trait Jobs: Send + Sync + fmt::Debug {
-    /// Adds a job, or moves a waiting one with the same key to the earlier of both times.
-    async fn enqueue(&self, job: Job) -> Result<(), StoreError>;
+    /// Adds jobs, or moves a waiting one with the same key to the earlier of both times; all of them or none.
+    async fn enqueue_all(&self, jobs: Vec<Job>) -> Result<(), StoreError>;
+    /// The same with one job.
+    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        self.enqueue_all(vec![job]).await
+    }
     /// Takes up to `limit` jobs that may run, for `lease` long.
     async fn lease(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Job>, StoreError>;
     /// The job is done.

@@ -241,7 +241,7 @@ async fn a_change_is_a_whole_or_nothing(place: &dyn Place) {
 
     // `old` is still at revision 0 here, so all of this is refused.
     let change = Change {
-        listing: Some(listing("six", 2)),
+        listing: Some(Arc::new(listing("six", 2))),
         read: Some((project("six"), read_at(NOON))),
         rules: vec![StandingRule {
             project: project("six"),
@@ -429,7 +429,11 @@ async fn what_was_acknowledged_is_there_after_reopening(place: &dyn Place) {
     }
     let listing = listing("six", 500);
     store
-        .commit(Change { listing: Some(listing.clone()), tokens: vec![token("ada", "s")], ..Change::default() })
+        .commit(Change {
+            listing: Some(Arc::new(listing.clone())),
+            tokens: vec![token("ada", "s")],
+            ..Change::default()
+        })
         .await
         .unwrap();
     store.enqueue(job("refresh six", NOON)).await.unwrap();
@@ -452,7 +456,7 @@ async fn what_was_acknowledged_is_there_after_reopening(place: &dyn Place) {
 async fn what_was_noted_is_as_whole_as_what_was_committed(place: &dyn Place) {
     let store = place.open().await.unwrap();
     let (row, page) = (upload("six", "1.0"), listing("six", 500));
-    let change = Change { listing: Some(page.clone()), events: vec![event("met")], ..met(&[&row]) };
+    let change = Change { listing: Some(Arc::new(page.clone())), events: vec![event("met")], ..met(&[&row]) };
     assert_eq!(store.note(change.clone()).await.unwrap().len(), 1);
     assert_eq!(store.project(&project("six")).await.unwrap(), Some(page.clone()), "seen at once");
     assert!(matches!(store.note(change).await, Err(StoreError::Conflict(_))), "the row is another one by now");
@@ -468,7 +472,7 @@ async fn large_rows_come_back_whole(place: &dyn Place) {
     let store = place.open().await.unwrap();
     for files in [5000, 10, 3000] {
         let page = listing("boto3", files);
-        store.commit(Change { listing: Some(page.clone()), ..Change::default() }).await.unwrap();
+        store.commit(Change { listing: Some(Arc::new(page.clone())), ..Change::default() }).await.unwrap();
         assert_eq!(store.project(&project("boto3")).await.unwrap(), Some(page));
     }
     let mut long = upload("six", "1.0");
@@ -483,7 +487,7 @@ async fn large_rows_come_back_whole(place: &dyn Place) {
 async fn projects_are_listed_by_name(place: &dyn Place) {
     let store = place.open().await.unwrap();
     for name in ["six", "sixer", "attrs", "six-extra"] {
-        store.commit(Change { listing: Some(listing(name, 1)), ..Change::default() }).await.unwrap();
+        store.commit(Change { listing: Some(Arc::new(listing(name, 1))), ..Change::default() }).await.unwrap();
     }
     store.touch(&project("only-touched"), read_at(NOON)).await.unwrap();
     assert_eq!(store.page_read(&project("only-touched")).await.unwrap(), Some(read_at(NOON)));

@@ -73,7 +73,10 @@ pub(super) async fn page(
     let project = Project::pypi(name);
     let view = match quarantine.ready_view(&project) {
         Some(view) => view,
-        None => quarantine.view(&project, Freshness::Usual).await?,
+        None => {
+            let _waits = quarantine.precedence.client();
+            quarantine.view(&project, Freshness::Usual).await?
+        }
     };
     let page = quarantine.page(&view, format, encoding);
     if extract::matches(&headers, page.etag.to_str().unwrap_or_default()) {

@@ -163,7 +163,7 @@ impl Quarantine {
         let known_before = memory.known.as_ref().is_some_and(|before| before.origin == known.origin);
         let memory = if known_before { memory } else { Memory { known: Some(known), ..memory } };
         let said = if unchanged { Said::Nothing } else { Said::Page(listing) };
-        let news = News { index: &mirror.index, said, read: Some(read), stale: None, absent_until };
+        let news = News { index: &mirror.index, said, read: Some(read), stale: None, absent_until, is_asked: false };
         self.take_in(project, memory, news, edition).await
     }
 
@@ -180,8 +180,14 @@ impl Quarantine {
             return Err(error);
         }
         tracing::warn!(%project, %error, "what is known of the distribution stays as it is");
-        let news =
-            News { index: &mirror.index, said: Said::Nothing, read: None, stale: Some(error), absent_until: None };
+        let news = News {
+            index: &mirror.index,
+            said: Said::Nothing,
+            read: None,
+            stale: Some(error),
+            absent_until: None,
+            is_asked: false,
+        };
         self.take_in(project, memory, news, edition).await
     }
 

@@ -10,6 +10,7 @@ use crate::domain::{
     Standing, State, Upload, UploadId,
 };
 use crate::signals::{ChangedFile, ProjectFacts};
+use crate::store::StoreError;
 
 /// A released file that vanishes upstream within this time of its publication is suspended at once (rule 10).
 const YOUNG_ENOUGH_TO_SUSPEND: time::Duration = time::Duration::days(30);
@@ -23,9 +24,10 @@ impl Work<'_> {
         facts: &ProjectFacts,
         file: &mut KnownFile,
         uploads: &mut HashMap<UploadId, Upload>,
-    ) {
+    ) -> Result<(), StoreError> {
         let id = id_of(facts, &file.file);
-        let dossier = self.bench.dossier(facts, file, file.clock_start, None, None);
+        let walk = uploads.get(&id).map(|upload| self.contents.walk(upload)).transpose()?.flatten();
+        let dossier = self.bench.dossier(facts, file, file.clock_start, None, walk);
         let verdict = self.bench.judge(&dossier);
         let published = file.file.uploaded_at().unwrap_or(file.first_seen);
         let young = self.bench.now - published <= YOUNG_ENOUGH_TO_SUSPEND;
@@ -53,6 +55,7 @@ impl Work<'_> {
             }
             _ => self.gone.push(file.file.filename.clone()),
         }
+        Ok(())
     }
 
     /// Files that vanished and stay as they are: one event, however many they are.

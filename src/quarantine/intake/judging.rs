@@ -9,6 +9,7 @@ use crate::domain::{
     StandingRule, State, Timestamp, Upload, UploadId,
 };
 use crate::signals::ProjectFacts;
+use crate::store::StoreError;
 
 /// A release is news for so long; most malicious ones are found and removed within this time.
 const NEWS: time::Duration = time::Duration::days(14);
@@ -22,7 +23,7 @@ impl Work<'_> {
         added: &HashSet<usize>,
         trusted: bool,
         uploads: &mut HashMap<UploadId, Upload>,
-    ) {
+    ) -> Result<(), StoreError> {
         let rows: Vec<(usize, UploadId)> = members
             .iter()
             .filter(|index| known.files[**index].vanished.is_none())
@@ -43,10 +44,11 @@ impl Work<'_> {
         for ((index, id), start) in rows.into_iter().zip(starts) {
             let is_new = added.contains(&index);
             match uploads.get_mut(&id) {
-                Some(upload) => self.judge_again(facts, &known.files[index], start, upload),
+                Some(upload) => self.judge_again(facts, &known.files[index], start, upload)?,
                 None => self.judge_unwritten(facts, &mut known.files[index], start, (is_new, trusted), id, uploads),
             }
         }
+        Ok(())
     }
 
     /// A file without a row: new, or on the page since the baseline.
@@ -60,19 +62,16 @@ impl Work<'_> {
         uploads: &mut HashMap<UploadId, Upload>,
     ) {
         let mut verdict = self.bench.decide(facts, &file.file.version, start, &self.project_findings);
-        if self.bench.evidence.cpan.is_some() || self.bench.evidence.teapot.is_some() {
+        let has_records = self.bench.evidence.cpan.is_some() || self.bench.evidence.teapot.is_some();
+        let is_news = self.deserves_a_closer_look(facts, file, start);
+        let mut judged = (has_records || is_news).then(|| self.bench.judged(facts, file, start, None));
+        if let Some((_, whole)) = &judged {
             // On CPAN and teapot the records of a release speak for or against it before its bytes do. What an index listed for years is
             // not held for them any more, unless they break a hard rule; what no index lists has nothing else to stand for it.
-            let whole = self.bench.judge(&self.bench.dossier(facts, file, start, None, None));
-            if whole.outcome == Outcome::Reject || file.file.provides.is_empty() {
-                verdict = whole;
-            }
-        }
-        if self.deserves_a_closer_look(facts, file, start) {
+            let is_all_there_is = whole.outcome == Outcome::Reject || file.file.provides.is_empty();
             // What its page and its records show weighs as soon as it is seen; what is older has been installed everywhere.
-            let whole = self.bench.judge(&self.bench.dossier(facts, file, start, None, None));
-            if whole.outcome > verdict.outcome {
-                verdict = whole;
+            if (has_records && is_all_there_is) || (is_news && whole.outcome > verdict.outcome) {
+                verdict = whole.clone();
             }
         }
         let undated = file.file.uploaded_at().is_none();
@@ -92,7 +91,8 @@ impl Work<'_> {
             tracing::warn!(file = %file.file.filename, "a tracked file has no row; it is held again");
         }
         file.standing = Standing::Tracked;
-        let mut upload = self.new_row(facts, file, start, id, None);
+        let judged = judged.take().unwrap_or_else(|| self.bench.judged(facts, file, start, None));
+        let mut upload = self.row(facts, file, start, id, judged);
         if upload.verdict.outcome == Outcome::Reject {
             upload.state = State::Rejected;
         }
@@ -119,8 +119,9 @@ impl Work<'_> {
         file: &KnownFile,
         start: Timestamp,
         upload: &mut Upload,
-    ) {
-        let walk = self.walks.get(&upload.id).cloned();
+    ) -> Result<(), StoreError> {
+        // What was let in is judged by what its page shows: its bytes had their say when they were read.
+        let walk = if upload.state == State::Held { self.contents.walk(upload)? } else { None };
         let dossier = self.bench.dossier(facts, file, start, None, walk);
         let verdict = self.bench.judge(&dossier);
         let outcome = verdict.outcome;
@@ -132,10 +133,10 @@ impl Work<'_> {
                 // Put off by what no page tells: it waits for what it requires, and says so.
                 let put_off = |until: &Timestamp| *until > self.bench.now && upload.verdict.until != Some(*until);
                 if outcome == Outcome::Release && upload.hold_until.as_ref().is_some_and(put_off) {
-                    return;
+                    return Ok(());
                 }
                 if upload.verdict == verdict && upload.hold_until == until && upload.clock_start == start {
-                    return;
+                    return Ok(());
                 }
                 upload.hold_until = until;
                 upload.clock_start = start;
@@ -148,19 +149,19 @@ impl Work<'_> {
             }
             State::Held if outcome == Outcome::Reject => {
                 upload.verdict = verdict;
+                self.keep_dossier(upload, &dossier);
                 self.decide(upload, State::Rejected, EventKind::Rejected);
                 self.changed.push(upload.id.clone());
             }
             State::Released if outcome == Outcome::Reject => {
-                upload.verdict = verdict;
+                self.judge_whole(facts, file, start, upload)?;
                 self.decide(upload, State::Recalled, EventKind::Recalled);
                 self.changed.push(upload.id.clone());
             }
             // Rule 13: what a waiver let in and is still too young is held again when the waiver ends.
             State::Released if outcome != Outcome::Release && self.waiver_ended(upload) => {
-                upload.hold_until = hold_until(&verdict, self.bench.now);
-                upload.verdict = verdict;
-                let until = upload.hold_until;
+                self.judge_whole(facts, file, start, upload)?;
+                let until = hold_until(&upload.verdict, self.bench.now);
                 self.decide(upload, State::Held, EventKind::Suspended);
                 upload.hold_until = until;
                 upload.decision = None;
@@ -172,12 +173,29 @@ impl Work<'_> {
                     && !file.is_trusted_from_the_first(facts.first_read)
                     && file.file.yanked == crate::domain::Yanked::No =>
             {
-                upload.verdict = verdict;
+                self.judge_whole(facts, file, start, upload)?;
                 self.decide(upload, State::Held, EventKind::Suspended);
                 self.changed.push(upload.id.clone());
             }
             State::Held | State::Released | State::Rejected | State::Recalled => {}
         }
+        Ok(())
+    }
+
+    /// Judges what was let in and is taken back, by everything: its new verdict stands on the dossier that is stored with it
+    /// (promise 9), and what its bytes showed is not forgotten.
+    fn judge_whole(
+        &mut self,
+        facts: &ProjectFacts,
+        file: &KnownFile,
+        start: Timestamp,
+        upload: &mut Upload,
+    ) -> Result<(), StoreError> {
+        let walk = self.contents.walk(upload)?;
+        let dossier = self.bench.dossier(facts, file, start, None, walk);
+        upload.verdict = self.bench.judge(&dossier);
+        self.keep_dossier(upload, &dossier);
+        Ok(())
     }
 
     pub(super) fn waiver_ended(&self, upload: &Upload) -> bool {

@@ -1,6 +1,7 @@
 //! Intake: what a page says now is compared with what is known, and becomes one change. Pure: time and rules are arguments.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 
 mod changes;
 mod judging;
@@ -15,6 +16,7 @@ use crate::domain::{
     Timestamp, Upload, UploadId, Verdict,
 };
 use crate::signals::ProjectFacts;
+use crate::store::StoreError;
 
 /// What intake compares.
 #[derive(Debug)]
@@ -31,8 +33,8 @@ pub struct Arrival<'a> {
     pub is_page: bool,
     /// The project's rows.
     pub uploads: Vec<Upload>,
-    /// What examining the bytes of held files showed.
-    pub walks: HashMap<UploadId, Walk>,
+    /// What examining bytes showed, for the rows that were.
+    pub contents: &'a dyn Contents,
     /// The last complete read before this one.
     pub previous_read: Option<Timestamp>,
     /// The last complete read in which what is new now was missing (rule 11).
@@ -43,6 +45,12 @@ pub struct Arrival<'a> {
     pub trusted: bool,
     /// Whether its files may be overwritten.
     pub volatile: bool,
+}
+
+/// What examining the bytes of a row showed: it stands in the row's dossier, and is read only where it is needed.
+pub trait Contents: fmt::Debug {
+    /// What reading the bytes of this row showed; `None` if nobody has read them.
+    fn walk(&self, upload: &Upload) -> Result<Option<Walk>, StoreError>;
 }
 
 /// What intake found out.
@@ -63,7 +71,7 @@ pub struct Intake {
 }
 
 /// Compares a page with what is known.
-pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
+pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Result<Intake, StoreError> {
     let mut uploads: HashMap<UploadId, Upload> =
         arrival.uploads.into_iter().map(|upload| (upload.id.clone(), upload)).collect();
     let mut work = Work {
@@ -73,7 +81,7 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
         dossiers: Vec::new(),
         events: Vec::new(),
         gone: Vec::new(),
-        walks: arrival.walks,
+        contents: arrival.contents,
     };
 
     let moved_in = arrival.known.as_ref().is_some_and(|known| known.origin != *arrival.origin);
@@ -124,14 +132,14 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
         work.promise_changed(&facts, &known, listed, &mut uploads);
     }
     for index in &merged.vanished {
-        work.vanished(&facts, &mut known.files[*index], &mut uploads);
+        work.vanished(&facts, &mut known.files[*index], &mut uploads)?;
     }
     work.tell_vanished(&facts);
     work.tell_ended_waivers(&facts, arrival.previous_read.filter(|_| !first_read));
     let trusted = arrival.trusted && first_read;
     let added: HashSet<usize> = merged.added.iter().copied().collect();
     for members in versions(&known, |index| judge_all || added.contains(&index) || merged.revived.contains(&index)) {
-        work.judge_version(&facts, &mut known, &members, &added, trusted, &mut uploads);
+        work.judge_version(&facts, &mut known, &members, &added, trusted, &mut uploads)?;
     }
     work.tell_baseline(&known, &added, first_read, &uploads);
 
@@ -139,7 +147,7 @@ pub fn take_in(arrival: Arrival<'_>, bench: &Bench<'_>) -> Intake {
     let Work { mut changed, dossiers, events, .. } = work;
     changed.sort();
     changed.dedup();
-    Intake { known, rewritten, uploads, changed, dossiers, events }
+    Ok(Intake { known, rewritten, uploads, changed, dossiers, events })
 }
 
 /// The places of the files of each version in which at least one file needs judging.
@@ -161,7 +169,7 @@ struct Work<'a> {
     dossiers: Vec<(UploadId, Vec<u8>)>,
     events: Vec<EventDraft>,
     gone: Vec<FileName>,
-    walks: HashMap<UploadId, Walk>,
+    contents: &'a dyn Contents,
 }
 
 /// The row's time: for a hold its end, for what may go already now, for everything else none.

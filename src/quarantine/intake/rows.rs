@@ -7,9 +7,9 @@ use serde_json::json;
 use super::{Work, hold_until};
 use crate::domain::{
     Actor, Decision, EventDraft, EventKind, Examination, FileName, KnownFile, KnownProject, RuleKind, Scope, Standing,
-    State, Timestamp, Upload, UploadId,
+    State, Timestamp, Upload, UploadId, Verdict,
 };
-use crate::signals::{ChangedFile, ProjectFacts};
+use crate::signals::{ChangedFile, Dossier, ProjectFacts};
 
 impl Work<'_> {
     pub(super) fn new_row(
@@ -20,8 +20,19 @@ impl Work<'_> {
         id: UploadId,
         changed: Option<ChangedFile>,
     ) -> Upload {
-        let dossier = self.bench.dossier(facts, file, start, changed, None);
-        let verdict = self.bench.judge(&dossier);
+        let judged = self.bench.judged(facts, file, start, changed);
+        self.row(facts, file, start, id, judged)
+    }
+
+    /// The row of a file that was judged just now.
+    pub(super) fn row(
+        &mut self,
+        facts: &ProjectFacts,
+        file: &KnownFile,
+        start: Timestamp,
+        id: UploadId,
+        (dossier, verdict): (Dossier, Verdict),
+    ) -> Upload {
         let mut upload = Upload {
             id,
             project: facts.project.clone(),
@@ -49,7 +60,7 @@ impl Work<'_> {
         upload
     }
 
-    pub(super) fn keep_dossier(&mut self, upload: &mut Upload, dossier: &crate::signals::Dossier) {
+    pub(super) fn keep_dossier(&mut self, upload: &mut Upload, dossier: &Dossier) {
         if let Ok(bytes) = serde_json::to_vec(dossier) {
             upload.dossier = Some(crate::domain::Sha256::of(&bytes));
             self.dossiers.push((upload.id.clone(), bytes));

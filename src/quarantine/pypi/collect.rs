@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use time::Duration as Span;
 
+use super::super::json_api::facts_in;
 use super::super::view::View;
 use super::super::{Quarantine, QuarantineError, toll};
 use super::records::{AccountRecord, ProjectRecords};
@@ -57,32 +58,26 @@ enum Document {
 }
 
 impl Quarantine {
-    /// Leaves the errand of collecting, if there is anything to collect.
-    pub(in crate::quarantine) async fn remember_collecting(
+    /// The errand of collecting, if there is anything to collect.
+    pub(in crate::quarantine) async fn collecting(
         &self,
         view: &View,
         now: Timestamp,
-    ) -> Result<(), QuarantineError> {
+    ) -> Result<Option<Job>, QuarantineError> {
         // What is looked at only for another project's sake leads nowhere further: names that require names have no end.
         if !is_collected_of(view) || !self.is_used(&view.project).await? {
-            return Ok(());
+            return Ok(None);
         }
         let records = self.records_of(&view.project).await?;
         let due = records.document_read.is_none_or(|read| now - read > SNAPSHOT_EVERY);
         let wanted = held_versions(view).into_iter().take(AHEAD).any(|version| !records.is_collected(&version, now));
-        if wanted {
-            self.leave_collecting(&view.project, now).await?;
-        } else if due {
+        let run_at = match (wanted, due) {
+            (true, _) => now,
             // Who owns it now is what the next release is compared with; nobody waits for that.
-            self.leave_collecting(&view.project, now + Span::MINUTE).await?;
-        }
-        Ok(())
-    }
-
-    async fn leave_collecting(&self, project: &Project, run_at: Timestamp) -> Result<(), QuarantineError> {
-        let subject = project.to_string();
-        let job = Job { key: format!("{COLLECT} {subject}"), kind: COLLECT.to_owned(), subject, run_at, attempts: 0 };
-        Ok(self.store.enqueue(job).await?)
+            (false, true) => now + Span::MINUTE,
+            (false, false) => return Ok(None),
+        };
+        Ok(Some(collecting_of(&view.project, run_at)))
     }
 
     /// Collects the records of a project, and judges it again if they say something new.
@@ -191,9 +186,9 @@ impl Quarantine {
             return Document::Recent;
         }
         match self.upstream_document(view, None).await {
-            Ok(Some(bytes)) => match json_api::facts(&bytes) {
+            Ok(Some(bytes)) => match facts_in(bytes).await {
                 Ok(facts) => Document::Read(Box::new(facts)),
-                Err(error) => Document::Failed(error.to_string()),
+                Err(why) => Document::Failed(why),
             },
             // An index that had one and has none any more is not one that never offered it (rule 19).
             Ok(None) if records.document_read.is_some() => {
@@ -298,8 +293,8 @@ impl Quarantine {
         {
             return Ok(Some(said));
         }
-        let own = self.upstream_document(view, Some(version)).await?;
-        Ok(own.and_then(|bytes| json_api::facts(&bytes).ok()).and_then(|facts| about_it(&facts)))
+        let Some(own) = self.upstream_document(view, Some(version)).await? else { return Ok(None) };
+        Ok(facts_in(own).await.ok().and_then(|facts| about_it(&facts)))
     }
 
     async fn collect_attestation(&self, view: &View, records: &mut ProjectRecords, version: &Version) {
@@ -372,7 +367,7 @@ impl Quarantine {
         new.first_upload = Timeline::of(known).first();
         if !newcomers.is_empty()
             && let Ok(Some(bytes)) = self.upstream_document(&view, None).await
-            && let Ok(facts) = json_api::facts(&bytes)
+            && let Ok(facts) = facts_in(bytes).await
         {
             let roles = facts.roles.unwrap_or_default();
             let common = newcomers.iter().filter(|user| roles.iter().any(|role| role.user == **user));
@@ -401,7 +396,7 @@ impl Quarantine {
         let name = ProjectName::pypi(name.into_iter().next()?).ok().filter(|name| *name != project.name)?;
         let view = self.pinned_view(&Project::pypi(name.clone())).await.ok()??;
         let document = self.upstream_document(&view, None).await.ok()??;
-        let facts = json_api::facts(&document).ok()?;
+        let facts = facts_in(document).await.ok()?;
         let version = facts.version.clone().unwrap_or_else(Version::zero);
         let said = says(&version, &facts.metadata());
         Some(Resembled { project: name, summary: said.summary, repository: said.repository })
@@ -440,7 +435,9 @@ impl Quarantine {
         if record.together != together {
             // Whoever came first did not see those that came after it.
             for companion in together.iter().filter(|it| record.together.iter().all(|old| old.project != it.project)) {
-                self.leave_collecting(&Project::pypi(companion.project.clone()), self.timekeeper.wall()).await?;
+                self.store
+                    .enqueue(collecting_of(&Project::pypi(companion.project.clone()), self.timekeeper.wall()))
+                    .await?;
             }
             record.together = together;
         }
@@ -475,4 +472,10 @@ fn held_versions(view: &View) -> Vec<Version> {
     versions.sort_by(|one, two| two.compare(one, Ecosystem::Pypi));
     versions.dedup();
     versions
+}
+
+/// The errand of collecting what there is of a project.
+fn collecting_of(project: &Project, run_at: Timestamp) -> Job {
+    let subject = project.to_string();
+    Job { key: format!("{COLLECT} {subject}"), kind: COLLECT.to_owned(), subject, run_at, attempts: 0 }
 }

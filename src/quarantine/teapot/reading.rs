@@ -94,6 +94,7 @@ impl Quarantine {
                         read: None,
                         stale: Some(error),
                         absent_until: None,
+                        is_asked: false,
                     };
                     return self.take_in(project, memory, news, edition).await;
                 }
@@ -110,7 +111,8 @@ impl Quarantine {
         let memory = if memory.known.is_some() { memory } else { Memory { known: Some(known), ..memory } };
         let said = if unchanged { Said::Nothing } else { Said::Page(listing) };
         // No index says when anything was published: age counts from first sight.
-        let news = News { index: &teapot.index, said, read: Some(read), stale: None, absent_until: None };
+        let news =
+            News { index: &teapot.index, said, read: Some(read), stale: None, absent_until: None, is_asked: false };
         self.take_in(project, memory, news, edition).await
     }
 
@@ -152,7 +154,7 @@ impl Quarantine {
                 }),
             }
         }
-        self.store.commit(Change { listing: Some(known), ..Change::default() }).await?;
+        self.store.commit(Change { listing: Some(Arc::new(known)), ..Change::default() }).await?;
         Ok(())
     }
 

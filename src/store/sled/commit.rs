@@ -24,7 +24,7 @@ impl Prepared {
     fn new(change: Change) -> Result<Self, StoreError> {
         let mut rows = Vec::new();
         if let Some(listing) = &change.listing {
-            rows.push((Shelf::Listings, keys::project(&listing.project), record::encode(listing)?));
+            rows.push((Shelf::Listings, keys::project(&listing.project), record::encode(&**listing)?));
         }
         if let Some((project, read)) = &change.read {
             rows.push((Shelf::Reads, keys::project(project), record::encode(read)?));

@@ -111,9 +111,9 @@ fn end_of(now: Timestamp, lease: Duration) -> Timestamp {
 
 #[async_trait]
 impl Jobs for SledStore {
-    async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+    async fn enqueue_all(&self, jobs: Vec<Job>) -> Result<(), StoreError> {
         // Nobody waits for the disk: whatever leaves a job leaves it again at the next occasion.
-        self.writing(move |draft| enqueue(draft, &job)).await
+        self.writing(move |draft| jobs.iter().try_for_each(|job| enqueue(draft, job))).await
     }
 
     async fn lease(&self, now: Timestamp, lease_for: Duration, limit: usize) -> Result<Vec<Job>, StoreError> {
