@@ -29,7 +29,11 @@ use crate::quarantine::{
 };
 use crate::store::sled::SledStore;
 use crate::store::{Change, Store};
-use crate::upstream::{AllowedHosts, ClientSettings, Credentials, Upstream};
+use crate::upstream::{AllowedHosts, ClientSettings, Upstream};
+
+mod sign_in;
+
+use self::sign_in::{credentials, identities};
 
 /// Where the listeners are, as `addresses.json` has it.
 #[derive(Debug, Clone, Serialize)]
@@ -93,6 +97,7 @@ impl House {
         let via = format!("lazaret-{}", store.id().await?);
         let upstream = Upstream::new(ClientSettings {
             ca_file: config.upstream.ca_file.clone(),
+            identities: identities(&config),
             via: via.clone(),
             user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION")).to_owned(),
             ..ClientSettings::default()
@@ -144,7 +149,7 @@ impl House {
         let mut tasks = vec![
             tokio::spawn(serve(packages, package_router, tls.clone(), bounds.clone(), closed.clone())),
             tokio::spawn(serve(teapot_door, teapot_router, None, bounds.clone(), closed.clone())),
-            tokio::spawn(serve(admin_listener, admin::router(desk), tls, bounds, closed.clone())),
+            tokio::spawn(serve(admin_listener, admin::router(desk)?, tls, bounds, closed.clone())),
             tokio::spawn(porter.tidy_up(closed.clone())),
             tokio::spawn(async move { background.run(background_closed).await }),
             tokio::spawn(async move { poller.poll(poller_closed).await }),
@@ -459,7 +464,7 @@ fn cpan_private(config: &Config) -> anyhow::Result<Vec<Index>> {
             origin: Origin::Private(dark.name.as_str().into()),
             base: dark.index.clone(),
             hosts: AllowedHosts::for_index(&dark.index, &[]).into(),
-            credentials: None,
+            credentials: credentials(&dark.index, &dark.username, dark.password.as_ref()),
             names: dark.prefixes.iter().map(pattern).collect::<anyhow::Result<_>>()?,
             hold: Some(std::time::Duration::ZERO),
             volatile: Vec::new(),
@@ -477,14 +482,6 @@ fn forwarding(config: &Config, packages: &TcpListener, public_url: &str) -> anyh
     own.push(format!("127.0.0.1:{}", address.port()));
     own.extend(Url::parse(public_url).ok().map(|url| url.authority().to_owned()));
     Ok(package::Forwarding { on: config.cpan.forward_proxy, upstream: config.cpan.upstream.clone(), own })
-}
-
-fn credentials(base: &Url, username: &str, password: Option<&crate::config::Secret>) -> Option<Credentials> {
-    let secret = password.map(|password| password.expose().to_owned());
-    if username.is_empty() && secret.is_none() {
-        return None;
-    }
-    Some(Credentials::for_index(base, username, crate::upstream::Secret::new(secret.unwrap_or_default())))
 }
 
 /// Under which names the desk may be addressed: the bound address, this machine, and the public name.

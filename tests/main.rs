@@ -19,6 +19,8 @@ mod contract;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod openapi;

@@ -5,15 +5,13 @@ fn the_document_of_the_api_is_as_it_was_agreed() {
     insta::assert_json_snapshot!(lazaret::http::admin::openapi_document());
 }
 
+/// What else would be a way around the declared roles.
 #[test]
-fn every_route_of_the_api_is_described() {
-    let document = serde_json::to_value(lazaret::http::admin::openapi_document()).unwrap();
-    let described = document["paths"].as_object().unwrap();
+fn no_route_of_the_desk_is_made_but_from_the_document() {
     let source = include_str!("../src/http/admin/mod.rs");
-    let routes = source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next());
-    for route in routes.filter(|route| !["/openapi.json", "/metrics", "/livez", "/readyz"].contains(route)) {
-        assert!(described.contains_key(&format!("/api/v1{route}")), "{route} is not in the document");
-    }
+    let routes: Vec<&str> = source.lines().filter(|line| line.contains("route(")).map(str::trim).collect();
+    let health = [".route(\"/livez\", get(package::live))", ".route(\"/readyz\", get(package::ready))"];
+    assert_eq!(routes, health, "serve an operation of the document instead: its attribute says who may use it");
 }
 
 #[test]

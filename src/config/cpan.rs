@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::values;
+use super::{Password, values};
 
 /// The public mirror and the private ones before it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,4 +50,16 @@ pub struct DarkPan {
     /// Only modules of these families, `Acme::Corp::*`; empty: all.
     #[serde(default)]
     pub prefixes: Vec<String>,
+    /// Signs in to it.
+    #[serde(default)]
+    pub username: String,
+    /// Signs in to it.
+    #[serde(default, deserialize_with = "values::optional_password")]
+    pub password: Option<Password>,
+    /// A certificate that we show to it, PEM.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub client_certificate: Option<PathBuf>,
+    /// Its key, PEM; without it, in the same file.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub client_key: Option<PathBuf>,
 }

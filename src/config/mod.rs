@@ -34,7 +34,7 @@ pub use limits::Limits;
 pub use listen::Listen;
 pub use policy::PolicySettings;
 pub use pypi::{PrivateIndex, Pypi};
-pub use secret::Secret;
+pub use secret::{Password, Secret};
 pub use sources::{Setting, Source};
 pub use store::StoreSettings;
 pub use teapot::Teapot;
@@ -114,7 +114,7 @@ impl Loaded {
             note("username");
             note("password");
             pypi.username = found.username;
-            pypi.password = found.password;
+            pypi.password = found.password.map(Password::Known);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Baseline, Secret, values};
+use super::{Baseline, Password, values};
 
 /// The public index and the private ones before it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,8 +17,14 @@ pub struct Pypi {
     /// Signs in to the upstream.
     pub username: String,
     /// Signs in to the upstream.
-    #[serde(deserialize_with = "values::optional_secret")]
-    pub password: Option<Secret>,
+    #[serde(deserialize_with = "values::optional_password")]
+    pub password: Option<Password>,
+    /// A certificate that we show to the upstream, PEM.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub client_certificate: Option<std::path::PathBuf>,
+    /// Its key, PEM; without it, in the same file.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub client_key: Option<std::path::PathBuf>,
     /// More hosts that files may come from.
     pub file_hosts: Vec<String>,
     /// What the first complete read of an index without dates means.
@@ -42,6 +48,8 @@ impl Default for Pypi {
             upstream: None,
             username: String::new(),
             password: None,
+            client_certificate: None,
+            client_key: None,
             file_hosts: Vec::new(),
             baseline: Baseline::Hold,
             refresh: Duration::from_mins(1),
@@ -71,8 +79,14 @@ pub struct PrivateIndex {
     #[serde(default)]
     pub username: String,
     /// Signs in to it.
-    #[serde(default, deserialize_with = "values::optional_secret")]
-    pub password: Option<Secret>,
+    #[serde(default, deserialize_with = "values::optional_password")]
+    pub password: Option<Password>,
+    /// A certificate that we show to it, PEM.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub client_certificate: Option<std::path::PathBuf>,
+    /// Its key, PEM; without it, in the same file.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub client_key: Option<std::path::PathBuf>,
     /// Names whose files may be overwritten: development builds.
     #[serde(default)]
     pub volatile: Vec<String>,

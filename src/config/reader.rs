@@ -146,7 +146,10 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Misfit> {
-        if name == secret::MARKER {
+        if name == secret::PLACE_MARKER && secret::is_elsewhere(&self) {
+            return self.deserialize_any(visitor);
+        }
+        if name == secret::MARKER || name == secret::PLACE_MARKER {
             let text = secret::reveal(&self).map_err(Misfit::new)?;
             return visitor.visit_string(text);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{AdvisorySource, Config, Mistake, Secret, Source};
+use super::{AdvisorySource, Config, Mistake, Password, Source};
 use crate::domain::{Ecosystem, NamePattern};
 
 /// Everything that is wrong, from the top of the file to its end.
@@ -73,6 +73,7 @@ impl Check<'_> {
             self.not_ourselves("pypi.upstream", upstream, config);
         }
         self.sign_in("pypi", &pypi.username, pypi.password.as_ref());
+        self.certificate("pypi", pypi.upstream.as_ref(), pypi.client_certificate.is_some(), pypi.client_key.is_some());
         for host in &pypi.file_hosts {
             if !is_host(host) {
                 let message = format!("{host:?} is not a host; write only its name, like \"files.example.test\"");
@@ -93,6 +94,8 @@ impl Check<'_> {
             }
             self.not_ourselves(&format!("{section}.index"), &private.index, config);
             self.sign_in(&section, &private.username, private.password.as_ref());
+            let (certificate, key) = (private.client_certificate.is_some(), private.client_key.is_some());
+            self.certificate(&section, Some(&private.index), certificate, key);
             self.patterns(&format!("{section}.names"), Ecosystem::Pypi, &private.names);
             self.patterns(&format!("{section}.volatile"), Ecosystem::Pypi, &private.volatile);
         }
@@ -109,6 +112,9 @@ impl Check<'_> {
                     "this is the public mirror (cpan.upstream); correct one of them",
                 );
             }
+            self.sign_in(&section, &private.username, private.password.as_ref());
+            let (certificate, key) = (private.client_certificate.is_some(), private.client_key.is_some());
+            self.certificate(&section, Some(&private.index), certificate, key);
             self.patterns(&format!("{section}.prefixes"), Ecosystem::Cpan, &private.prefixes);
         }
     }
@@ -165,9 +171,31 @@ impl Check<'_> {
         }
     }
 
-    fn sign_in(&mut self, section: &str, username: &str, password: Option<&Secret>) {
-        if username.is_empty() && password.is_some() {
-            self.wrong(format!("{section}.password"), format!("a password needs a user; set {section}.username too"));
+    /// Without a name a command's token is sent as Bearer, and a netrc has names of its own.
+    fn sign_in(&mut self, section: &str, username: &str, password: Option<&Password>) {
+        match password {
+            Some(Password::Known(_)) if username.is_empty() => {
+                self.wrong(
+                    format!("{section}.password"),
+                    format!("a password needs a user; set {section}.username too"),
+                );
+            }
+            Some(Password::Netrc(_)) if !username.is_empty() => {
+                let message = "the netrc file names the user; leave this away, or write the password elsewhere";
+                self.wrong(format!("{section}.username"), message);
+            }
+            _ => {}
+        }
+    }
+
+    fn certificate(&mut self, section: &str, index: Option<&Url>, certificate: bool, key: bool) {
+        if key && !certificate {
+            let message = format!("a key needs its certificate; set {section}.client_certificate too");
+            self.wrong(format!("{section}.client_key"), message);
+        }
+        if certificate && index.is_some_and(|index| index.scheme() != "https") {
+            let message = "a certificate is shown over TLS only; write an https address, or leave this away";
+            self.wrong(format!("{section}.client_certificate"), message);
         }
     }
 

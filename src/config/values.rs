@@ -9,7 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::{AdvisorySource, Secret};
+use super::{AdvisorySource, Password};
 
 const DURATION: &str = "write a duration in quotes, like \"90s\", \"10m\", \"72h\" or \"7d\"";
 const SIZE: &str = "write a size in quotes, like \"200MiB\" or \"50GiB\"";
@@ -79,9 +79,9 @@ pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 }
 
 /// A password, or nothing. Without this, an empty environment variable would be an empty password.
-pub(super) fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
-    let secret = Secret::deserialize(deserializer)?;
-    Ok((!secret.expose().is_empty()).then_some(secret))
+pub(super) fn optional_password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Password>, D::Error> {
+    let password = Password::deserialize(deserializer)?;
+    Ok((!password.is_empty()).then_some(password))
 }
 
 /// Reads the address of an index.

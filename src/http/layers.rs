@@ -8,9 +8,10 @@ use std::time::Duration;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 
 use super::error::ApiError;
+use super::framing;
 use super::porter::Door;
 
 /// The longest wait for an answer's head; long waits inside have shorter limits of their own.
@@ -29,7 +30,12 @@ pub async fn observe(State(door): State<Door>, mut request: Request, next: Next)
     let uri = request.uri().clone();
     let is_index = uri.path().starts_with("/cpan/modules/02packages");
     let deadline = if is_index { INDEX_DEADLINE } else { DEADLINE };
+    let (version, framed) = (request.version(), framing::check(&request));
+    let is_last = framed.is_err() || framing::is_last(version, request.headers());
     let answering = async {
+        if let Err(refused) = framed {
+            return refused.into_response();
+        }
         match door.admit(&mut request).await {
             Ok(Some(toll)) => toll.cover(next.run(request)).await,
             Ok(None) => next.run(request).await,
@@ -51,6 +57,9 @@ pub async fn observe(State(door): State<Door>, mut request: Request, next: Next)
         tracing::info!(request = %id, %method, path, "request refused");
     } else {
         tracing::debug!(request = %id, %method, path, status = status.as_u16(), "request answered");
+    }
+    if is_last && version < Version::HTTP_2 {
+        framing::close(&mut response);
     }
     if let Ok(value) = HeaderValue::try_from(id.to_string()) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);

@@ -3,6 +3,7 @@
 pub mod admin;
 mod error;
 mod extract;
+mod framing;
 pub mod layers;
 pub mod package;
 pub mod porter;

@@ -9,6 +9,11 @@ use crate::registry::ReadError;
 use crate::store::StoreError;
 use crate::upstream::UpstreamError;
 
+/// After this an upstream that did not answer may be well again.
+const USUAL_WAIT: Duration = Duration::from_secs(30);
+/// No client is sent away for longer, whatever an upstream asks for.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
 /// Why an answer is not a page, a file or a decision. Cheap to clone: many clients may wait for one failed attempt.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QuarantineError {
@@ -92,7 +97,11 @@ impl QuarantineError {
     /// How long a client should wait before it asks again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unanswered { .. } | Self::Fetch(_) => Some(Duration::from_secs(30)),
+            Self::Unanswered { source, .. } => {
+                let wait = source.retry_after().unwrap_or(USUAL_WAIT);
+                Some(Duration::from_secs(in_seconds(wait.min(LONGEST_WAIT))))
+            }
+            Self::Fetch(_) | Self::Unreadable { .. } => Some(USUAL_WAIT),
             Self::AskedTooMuch { wait } => Some(Duration::from_secs(in_seconds(*wait))),
             _ => None,
         }

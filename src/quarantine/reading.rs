@@ -20,7 +20,7 @@ use crate::domain::{
 use crate::registry::pypi::read_listing;
 use crate::signals::Dossier;
 use crate::store::{Change, Store, StoreError};
-use crate::upstream::{FreshPage, PageAnswer, Validators};
+use crate::upstream::{FreshPage, PageAnswer, Validators, count_unreadable};
 
 /// All that the store knows of a project.
 #[derive(Debug)]
@@ -401,12 +401,15 @@ fn about_to_be(known: &KnownProject, said: &Said, now: Timestamp) -> KnownProjec
 }
 
 async fn parsed(project: &Project, page: FreshPage) -> Result<Listing, QuarantineError> {
-    let name = project.name.clone();
+    let (name, place) = (project.name.clone(), page.url.clone());
     let parsed =
         tokio::task::spawn_blocking(move || read_listing(&page.content_type, &page.body, &page.url, &name)).await;
     match parsed {
         Ok(Ok(listing)) => Ok(listing),
-        Ok(Err(source)) => Err(QuarantineError::Unreadable { project: project.clone(), source: Arc::new(source) }),
+        Ok(Err(source)) => {
+            count_unreadable(&place);
+            Err(QuarantineError::Unreadable { project: project.clone(), source: Arc::new(source) })
+        }
         Err(panic) => Err(QuarantineError::Fetch(panic.to_string())),
     }
 }

@@ -8,7 +8,7 @@ use super::fetch::{RULES, pins_in};
 use super::intake::hold_until;
 use super::view::View;
 use super::{Quarantine, QuarantineError};
-use crate::archive::Walk;
+use crate::archive::{Objection, Walk};
 use crate::blob::Staged;
 use crate::domain::{
     Actor, CoreMetadata, Decision, EventDraft, EventKind, Examination, FileKind, KnownFile, Outcome, Pin, Scope,
@@ -50,6 +50,14 @@ impl Quarantine {
         mut walk: Walk,
         clear: impl FnOnce(),
     ) -> Result<Upload, QuarantineError> {
+        // What a broken mirror or a hotel's page sent in a file's place says nothing of the file: remembered, it would close a good
+        // one until somebody looks. Where the bytes were promised, they are the file.
+        if file.file.promise.is_none()
+            && let Some(nothing) = walk.objections.iter().find(|what| matches!(what, Objection::NotAnArchive { .. }))
+        {
+            let name = file.file.filename.base();
+            return Err(QuarantineError::Fetch(format!("the upstream sent something else for {name}: {nothing}")));
+        }
         self.remember_contents(view, file, &walk).await?;
         let metadata = walk.metadata.take().filter(|_| file.file.kind == FileKind::Wheel);
         let objection = self.metadata_objection(view, file, metadata.as_deref()).await?;

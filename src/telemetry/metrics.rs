@@ -44,6 +44,15 @@ fn start() -> Option<PrometheusHandle> {
 fn describe() {
     describe_counter!("lazaret_upstream_requests_total", "Requests to upstreams, by host and outcome");
     describe_histogram!("lazaret_upstream_request_seconds", "Time until an upstream's answer began, by host");
+    describe_counter!(
+        "lazaret_upstream_answers_spoiled_total",
+        "Answers of upstreams that began well and could not be used, by host and outcome"
+    );
+    describe_gauge!(
+        "lazaret_upstream_breaker",
+        "Whether an upstream is asked, by host: 0 yes, 1 one request is on its way to see, 2 not now"
+    );
+    describe_counter!("lazaret_stale_pages_total", "How often a last good page was served because its index failed");
     describe_counter!("lazaret_store_flushes_total", "How often the store was made durable");
     describe_counter!("lazaret_requests_total", "Requests of clients, by listener, route and status");
     describe_histogram!("lazaret_request_seconds", "Time until our answer began, by listener and route");

@@ -12,6 +12,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::client::count_spoiled;
 use super::{Phase, UpstreamError};
 
 /// A file's bytes on their way here.
@@ -33,6 +34,7 @@ pub struct BoundedBody<B> {
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     waited: Duration,
     ended: bool,
+    counted: bool,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> BoundedBody<B> {
@@ -52,7 +54,14 @@ impl<B: Body<Data = Bytes> + Unpin> BoundedBody<B> {
             waiting: None,
             waited: Duration::ZERO,
             ended: false,
+            counted: false,
         })
+    }
+
+    /// Its failure is counted for monitors when it happens: nobody else learns what becomes of a file's body.
+    pub(super) fn counted(mut self) -> Self {
+        self.counted = true;
+        self
     }
 
     /// The length that its sender promised.
@@ -127,6 +136,9 @@ where
             }
         };
         this.ended = true;
+        if let Some(error) = failure.as_ref().filter(|_| this.counted) {
+            count_spoiled(&this.host, error);
+        }
         Poll::Ready(failure.map(Err))
     }
 }

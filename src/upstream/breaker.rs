@@ -14,6 +14,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// What everybody else is told while a probe is on its way.
 const WHILE_PROBING: Duration = Duration::from_secs(1);
+/// How long a host is left alone that asks us to slow down and does not say for how long.
+const UNSAID_PAUSE: Duration = Duration::from_secs(5);
+/// A host that asks for more is asked again all the same: it must not be able to switch us off for a day.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// How one host is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +34,15 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
+    /// Its number in metrics: the higher, the worse.
+    const fn as_gauge(self) -> f64 {
+        match self {
+            Self::Closed => 0.0,
+            Self::HalfOpen => 1.0,
+            Self::Open { .. } => 2.0,
+        }
+    }
+
     /// The word used in metrics and answers.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,7 +83,9 @@ impl Breakers {
         let permit = |probe| Permit { breakers: self, host: host.into(), probe, settled: false };
         match hosts.get_mut(host) {
             None => {
-                hosts.insert(host.into(), Breaker::Closed { failures: 0 });
+                let closed = Breaker::Closed { failures: 0 };
+                closed.show(host);
+                hosts.insert(host.into(), closed);
                 Ok(permit(false))
             }
             Some(Breaker::Closed { .. }) => Ok(permit(false)),
@@ -82,6 +97,7 @@ impl Breakers {
                     return Err(retry_in);
                 }
                 *breaker = Breaker::Probing { wait };
+                breaker.show(host);
                 Ok(permit(true))
             }
         }
@@ -89,13 +105,7 @@ impl Breakers {
 
     /// Every host asked so far.
     pub(super) fn states(&self) -> Vec<(String, BreakerState)> {
-        let now = Instant::now();
-        let state = |breaker: &Breaker| match breaker {
-            Breaker::Closed { .. } => BreakerState::Closed,
-            Breaker::Open { until, .. } => BreakerState::Open { retry_in: until.saturating_duration_since(now) },
-            Breaker::Probing { .. } => BreakerState::HalfOpen,
-        };
-        self.lock().iter().map(|(host, breaker)| (host.to_string(), state(breaker))).collect()
+        self.lock().iter().map(|(host, breaker)| (host.to_string(), breaker.state())).collect()
     }
 
     /// A panic elsewhere leaves at worst a wrong count.
@@ -122,12 +132,19 @@ impl Permit<'_> {
         });
     }
 
+    /// The host asked us to slow down: it is left alone for as long as it said, and then tried by one request.
+    pub(super) fn asked_to_pause(self, retry_after: Option<Duration>) {
+        let pause = retry_after.unwrap_or(UNSAID_PAUSE).clamp(WHILE_PROBING, LONGEST_PAUSE);
+        self.settle(|_| Breaker::Open { until: Instant::now() + pause, wait: FIRST_WAIT });
+    }
+
     fn settle(mut self, next: impl FnOnce(Breaker) -> Breaker) {
         self.settled = true;
         if let Some(breaker) = self.breakers.lock().get_mut(&self.host) {
             // A request that left before the breaker opened says nothing about the host as it is now.
             if self.probe || matches!(breaker, Breaker::Closed { .. }) {
                 *breaker = next(*breaker);
+                breaker.show(&self.host);
             }
         }
     }
@@ -142,6 +159,7 @@ impl Drop for Permit<'_> {
             && let Breaker::Probing { wait } = *breaker
         {
             *breaker = Breaker::Open { until: Instant::now(), wait };
+            breaker.show(&self.host);
         }
     }
 }
@@ -149,6 +167,21 @@ impl Drop for Permit<'_> {
 impl Breaker {
     fn open(wait: Duration) -> Self {
         Self::Open { until: Instant::now() + wait, wait }
+    }
+
+    fn state(&self) -> BreakerState {
+        match self {
+            Self::Closed { .. } => BreakerState::Closed,
+            Self::Open { until, .. } => {
+                BreakerState::Open { retry_in: until.saturating_duration_since(Instant::now()) }
+            }
+            Self::Probing { .. } => BreakerState::HalfOpen,
+        }
+    }
+
+    /// For monitors: an index that is down must be seen before somebody asks why nothing new comes.
+    fn show(&self, host: &str) {
+        metrics::gauge!("lazaret_upstream_breaker", "host" => host.to_owned()).set(self.state().as_gauge());
     }
 }
 
@@ -201,6 +234,18 @@ mod tests {
         assert_eq!(state(&breakers), BreakerState::Closed);
         fail(&breakers, 4);
         assert_eq!(state(&breakers), BreakerState::Closed, "the count started over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_us_to_slow_down_is_left_alone_for_so_long_and_not_for_ever() {
+        for (said, pause) in [(Some(7), 7), (None, 5), (Some(0), 1), (Some(86_400), 600)] {
+            let breakers = Breakers::default();
+            breakers.admit(HOST).unwrap().asked_to_pause(said.map(Duration::from_secs));
+            assert_eq!(breakers.admit(HOST).unwrap_err(), Duration::from_secs(pause), "{said:?}");
+            advance(Duration::from_secs(pause)).await;
+            breakers.admit(HOST).unwrap().succeeded();
+            assert_eq!(state(&breakers), BreakerState::Closed, "{said:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use url::Url;
+use url::{Origin, Url};
 
 use super::address::Place;
 use super::allowed_hosts::Home;
@@ -24,6 +24,7 @@ use super::breaker::{Breakers, Permit};
 use super::dial::{Exchange, Pool, Proxies, trust};
 use super::error::{cause_of, host_of};
 use super::freshness::retry_after;
+use super::lanes::Lanes;
 use super::resolver::{LedInside, Lookup, Reach, system_lookup};
 use super::{AllowedHosts, BreakerState, Credentials, Phase, UpstreamError};
 
@@ -35,6 +36,8 @@ const MOST_REDIRECTS: usize = 5;
 pub struct ClientSettings {
     /// PEM certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// Certificates that we show, each to one index.
+    pub identities: Vec<ClientIdentity>,
     /// For name, TCP and TLS together.
     pub connect_timeout: Duration,
     /// From the question to the head of the answer.
@@ -51,6 +54,7 @@ impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             ca_file: None,
+            identities: Vec::new(),
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(20),
@@ -58,6 +62,17 @@ impl Default for ClientSettings {
             user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
+}
+
+/// A certificate that says who we are, to one index's scheme, host and port and to nobody else.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// Whose.
+    pub index: Url,
+    /// PEM: the certificate, and those above it.
+    pub certificate: PathBuf,
+    /// PEM; it may be the same file.
+    pub key: PathBuf,
 }
 
 /// Asks other indexes. Cheap to clone: the clones share connections and breakers.
@@ -71,11 +86,20 @@ struct Shared {
     headers: HeaderMap,
     lookup: Lookup,
     proxies: Proxies,
-    outside: Pool,
-    inside: Pool,
+    /// For whom we show no certificate.
+    unknown: Pools,
+    /// For each index that wants to see one.
+    identified: HashMap<Origin, Pools>,
     /// Where the named indexes were found to be at first.
     homes: Mutex<HashMap<Box<str>, Reach>>,
     breakers: Breakers,
+    lanes: Lanes,
+}
+
+/// Connections that show the same certificate, or none.
+struct Pools {
+    outside: Pool,
+    inside: Pool,
 }
 
 /// One question, without the breaker and the retries.
@@ -102,19 +126,34 @@ impl Upstream {
     }
 
     pub(super) fn with(settings: ClientSettings, lookup: Lookup, proxies: Matcher) -> Result<Self, UpstreamError> {
-        let tls = trust(settings.ca_file.as_deref())?;
+        let ca_file = settings.ca_file.as_deref();
         let proxies = Proxies::new(proxies);
         let connect_timeout = settings.connect_timeout;
-        let exchange = Exchange { lookup: Arc::clone(&lookup), proxies: proxies.clone(), tls, connect_timeout };
+        let exchange = Exchange {
+            lookup: Arc::clone(&lookup),
+            proxies: proxies.clone(),
+            tls: trust(ca_file, None)?,
+            connect_timeout,
+        };
+        let pools = |tls: &rustls::ClientConfig| Pools {
+            outside: exchange.pool(Reach::Public, tls),
+            inside: exchange.pool(Reach::Inside, tls),
+        };
+        let mut identified = HashMap::new();
+        for identity in &settings.identities {
+            let tls = trust(ca_file, Some((&identity.certificate, &identity.key)))?;
+            identified.insert(identity.index.origin(), pools(&tls));
+        }
         let shared = Shared {
             headers: standing_headers(&settings)?,
             settings,
-            outside: exchange.pool(Reach::Public),
-            inside: exchange.pool(Reach::Inside),
+            unknown: pools(&exchange.tls),
+            identified,
             lookup,
             proxies,
             homes: Mutex::default(),
             breakers: Breakers::default(),
+            lanes: Lanes::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -122,6 +161,11 @@ impl Upstream {
     /// How every host asked so far is doing.
     pub fn breakers(&self) -> Vec<(String, BreakerState)> {
         self.shared.breakers.states()
+    }
+
+    /// For large answers.
+    pub(super) fn lanes(&self) -> &Lanes {
+        &self.shared.lanes
     }
 
     /// Between two pieces of a body.
@@ -134,7 +178,8 @@ impl Upstream {
     pub(super) async fn ask(&self, question: &Question<'_>) -> Result<Answered<'_>, UpstreamError> {
         let mut url = question.url.clone();
         for _ in 0..=MOST_REDIRECTS {
-            question.hosts.check(&url)?;
+            // Counted for who sent us there: what it names is its own choice, and no label's.
+            question.hosts.check(&url).inspect_err(|error| count_spoiled(&host_of(question.url), error))?;
             let (response, permit) = self.ask_once(&url, question).await?;
             if !is_redirect(response.status()) {
                 return Ok(Answered { response, url, permit });
@@ -159,7 +204,13 @@ impl Upstream {
             }
         };
         let started = Instant::now();
-        let result = self.exchange(url, &host, question).await;
+        let mut result = self.exchange(url, &host, question).await;
+        // A token may have ended before its time: another one, once.
+        if let (Err(UpstreamError::Forbidden { status: 401, .. }), Some(credentials)) = (&result, question.credentials)
+            && credentials.refused(url).await
+        {
+            result = self.exchange(url, &host, question).await;
+        }
         count(&host, result.as_ref().map_or_else(UpstreamError::outcome, |response| outcome(response.status())));
         metrics::histogram!("lazaret_upstream_request_seconds", "host" => host.to_string())
             .record(started.elapsed().as_secs_f64());
@@ -182,13 +233,17 @@ impl Upstream {
     ) -> Result<Response<Incoming>, UpstreamError> {
         let uri = wire_uri(url)?;
         let reach = self.reach_of(question.hosts, &uri).await;
-        let pool = if reach == Reach::Inside { &self.shared.inside } else { &self.shared.outside };
+        // By the very address that is asked now: nobody to whom we are led on sees a certificate meant for another.
+        let pools = self.shared.identified.get(&url.origin()).unwrap_or(&self.shared.unknown);
+        let pool = if reach == Reach::Inside { &pools.inside } else { &pools.outside };
         let mut request = Request::new(Empty::<Bytes>::new());
         request.method_mut().clone_from(&question.method);
         let headers = request.headers_mut();
         headers.clone_from(&self.shared.headers);
         headers.extend(question.headers.clone());
-        if let Some(authorization) = question.credentials.and_then(|credentials| credentials.header_for(url)) {
+        if let Some(credentials) = question.credentials
+            && let Some(authorization) = credentials.header_for(url).await?
+        {
             headers.insert(header::AUTHORIZATION, authorization);
         }
         if let Some(authorization) = self.shared.proxies.authorization_for(&uri) {
@@ -265,6 +320,7 @@ impl fmt::Debug for Upstream {
 /// Tells the breaker what a request said about its host.
 pub(super) fn settle(permit: Permit<'_>, result: Result<(), &UpstreamError>) {
     match result {
+        Err(UpstreamError::Throttled { retry_after, .. }) => permit.asked_to_pause(*retry_after),
         Err(error) if error.blames_host() => permit.failed(),
         _ => permit.succeeded(),
     }
@@ -380,6 +436,13 @@ fn outcome(status: StatusCode) -> &'static str {
 /// Hosts come from configuration, so the label's values are few.
 fn count(host: &str, outcome: &'static str) {
     metrics::counter!("lazaret_upstream_requests_total", "host" => host.to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// An answer that began well and cannot be used.
+pub(super) fn count_spoiled(host: &str, error: &UpstreamError) {
+    let outcome = error.outcome();
+    metrics::counter!("lazaret_upstream_answers_spoiled_total", "host" => host.to_owned(), "outcome" => outcome)
+        .increment(1);
 }
 
 #[cfg(test)]

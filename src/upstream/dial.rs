@@ -20,8 +20,8 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
 use tower::{Service, ServiceExt as _};
 
@@ -70,13 +70,14 @@ impl Proxies {
 pub(super) struct Exchange {
     pub(super) lookup: Lookup,
     pub(super) proxies: Proxies,
+    /// Without a certificate of ours: for proxies too.
     pub(super) tls: ClientConfig,
     pub(super) connect_timeout: Duration,
 }
 
 impl Exchange {
-    /// A pool whose names lead only so far.
-    pub(super) fn pool(&self, reach: Reach) -> Pool {
+    /// A pool whose names lead only so far, and that shows upstreams what this configuration says.
+    pub(super) fn pool(&self, reach: Reach, tls: &ClientConfig) -> Pool {
         let to_proxy = HttpsConnectorBuilder::new()
             .with_tls_config(self.tls.clone())
             .https_or_http()
@@ -84,7 +85,7 @@ impl Exchange {
             .wrap_connector(self.tcp(Reach::Anywhere));
         let dialer = Dialer { direct: self.tcp(reach), to_proxy, proxies: self.proxies.clone() };
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(self.tls.clone())
+            .with_tls_config(tls.clone())
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(dialer);
@@ -109,8 +110,9 @@ impl Exchange {
     }
 }
 
-/// Whom we trust: the system's store (`SSL_CERT_FILE` honoured) and the certificates in `ca_file`.
-pub(super) fn trust(ca_file: Option<&Path>) -> Result<ClientConfig, UpstreamError> {
+/// Whom we trust: the system's store (`SSL_CERT_FILE` honoured) and the certificates in `ca_file`; and who we say we are, by a
+/// certificate and its key.
+pub(super) fn trust(ca_file: Option<&Path>, identity: Option<(&Path, &Path)>) -> Result<ClientConfig, UpstreamError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -139,7 +141,16 @@ pub(super) fn trust(ca_file: Option<&Path>) -> Result<ClientConfig, UpstreamErro
         what: "TLS cannot be set up".to_owned(),
         source: Some(Arc::new(error)),
     })?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let builder = builder.with_root_certificates(roots);
+    let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
+    let unusable = |path: &Path, source: super::error::Cause| UpstreamError::Setup {
+        what: format!("client_certificate: {} holds no usable PEM certificate or key", path.display()),
+        source: Some(source),
+    };
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| unusable(certificate, Arc::new(error)))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, Arc::new(error)))?;
+    builder.with_client_auth_cert(chain, secret).map_err(|error| unusable(certificate, Arc::new(error)))
 }
 
 /// Makes connections, directly or through a proxy.

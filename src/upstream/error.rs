@@ -47,6 +47,14 @@ pub enum UpstreamError {
         /// Which.
         status: u16,
     },
+    /// There is nothing to sign in with.
+    #[error("there is no password for {host}: {why}")]
+    NoPassword {
+        /// Whose.
+        host: Box<str>,
+        /// Why, without what it may have been.
+        why: String,
+    },
     /// 429: we ask too much.
     #[error("{host} asks us to slow down: try again later")]
     Throttled {
@@ -84,6 +92,12 @@ pub enum UpstreamError {
         host: Box<str>,
         /// When it is worth asking again.
         retry_in: Duration,
+    },
+    /// Others are being read that are as large.
+    #[error("the answer of {host} is large, and other large ones are being read: try again")]
+    Busy {
+        /// Who.
+        host: Box<str>,
     },
     /// The encrypted connection could not be made.
     #[error("no trusted encrypted connection to {host}: check its certificate, or name its CA in ca_file")]
@@ -169,6 +183,7 @@ impl UpstreamError {
             Self::Unreachable { .. } => "cannot be reached".to_owned(),
             Self::Timeout { phase, .. } => format!("timed out ({phase})"),
             Self::Status { status, .. } | Self::Forbidden { status, .. } => format!("answered {status}"),
+            Self::NoPassword { .. } => "gets no password from here".to_owned(),
             Self::Throttled { .. } => "asks us to slow down".to_owned(),
             Self::TooLarge { .. } => "sent too much".to_owned(),
             Self::HostNotAllowed { .. } => "may not be asked".to_owned(),
@@ -176,6 +191,7 @@ impl UpstreamError {
             Self::BreakerOpen { retry_in, .. } => {
                 format!("is down, retry in {} s", retry_in.as_secs().saturating_add(1))
             }
+            Self::Busy { .. } => "sends much, and others do too".to_owned(),
             Self::Tls { .. } => "has no trusted certificate".to_owned(),
             Self::Truncated { .. } => "cut its answer off".to_owned(),
             Self::RangeNotHonoured { .. } => "serves no parts of files".to_owned(),
@@ -197,11 +213,13 @@ impl UpstreamError {
             | Self::Timeout { host, .. }
             | Self::Status { host, .. }
             | Self::Forbidden { host, .. }
+            | Self::NoPassword { host, .. }
             | Self::Throttled { host, .. }
             | Self::TooLarge { host, .. }
             | Self::HostNotAllowed { host, .. }
             | Self::TooManyRedirects { host }
             | Self::BreakerOpen { host, .. }
+            | Self::Busy { host }
             | Self::Tls { host, .. }
             | Self::Truncated { host, .. }
             | Self::RangeNotHonoured { host }
@@ -219,11 +237,13 @@ impl UpstreamError {
             Self::Status { status: 404 | 410, .. } => "missing",
             Self::Status { .. } => "status",
             Self::Forbidden { .. } => "forbidden",
+            Self::NoPassword { .. } => "no-password",
             Self::Throttled { .. } => "throttled",
             Self::TooLarge { .. } => "too-large",
             Self::HostNotAllowed { .. } => "not-allowed",
             Self::TooManyRedirects { .. } => "redirects",
             Self::BreakerOpen { .. } => "breaker-open",
+            Self::Busy { .. } => "busy",
             Self::Tls { .. } => "tls",
             Self::Truncated { .. } => "truncated",
             Self::RangeNotHonoured { .. } => "range",
@@ -234,10 +254,23 @@ impl UpstreamError {
         }
     }
 
+    /// When asking again may help, where the host or its breaker says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } => *retry_after,
+            Self::BreakerOpen { retry_in, .. } => Some(*retry_in),
+            _ => None,
+        }
+    }
+
     /// Whether it says that the host is ill, rather than that the question or our rules were in the way.
     pub(super) fn blames_host(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Tls { .. } | Self::Truncated { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Tls { .. }
+            | Self::Truncated { .. }
+            | Self::TooLarge { .. } => true,
             Self::BadAnswer { source, .. } => source.is_some(),
             Self::Status { status, .. } => *status >= 500,
             _ => false,

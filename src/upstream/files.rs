@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use url::Url;
 
-use super::client::{Answered, Question, settle};
+use super::client::{Answered, Question, count_spoiled, settle};
 use super::error::host_of;
 use super::{AllowedHosts, Credentials, FileBody, Upstream, UpstreamError};
 
@@ -71,7 +71,9 @@ impl Upstream {
         let content_type = content_type.unwrap_or_default().to_owned();
         // A Content-Encoding is left alone, as pip does: servers that label a .tar.gz so send its very bytes, and the digest decides.
         let most = request.range.map_or(request.max_bytes, |range| request.max_bytes.min(range.end - range.start));
-        let body = FileBody::new(response.into_body(), &host, most, self.idle_timeout())?;
+        let body = FileBody::new(response.into_body(), &host, most, self.idle_timeout())
+            .inspect_err(|error| count_spoiled(&host, error))?
+            .counted();
         Ok(FileAnswer { length: body.promised(), content_type, body })
     }
 }

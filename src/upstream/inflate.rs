@@ -6,9 +6,11 @@ use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use futures_util::{Stream, StreamExt as _};
 use http::header::{CONTENT_ENCODING, HeaderMap};
+use tokio::time::Instant;
 
 use super::UpstreamError;
 use super::error::cause_of;
+use super::lanes::{Lane, Lanes};
 
 /// How a page is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +34,28 @@ impl Coding {
     }
 }
 
-/// Reads a body to its end and unpacks it on the way; at most `limit` bytes come out.
+/// Packed bytes are unpacked so many at a time: gzip makes at most a thousand out of one.
+const PIECE: usize = 1024;
+
+/// How a body is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub(super) coding: Coding,
+    /// At most so many bytes come out.
+    pub(super) limit: u64,
+    pub(super) host: &'a str,
+    /// One is taken if it is large.
+    pub(super) lanes: &'a Lanes,
+    /// For the wait for a lane.
+    pub(super) deadline: Instant,
+}
+
+/// Reads a body to its end and unpacks it on the way. Who drops the lane says that the bytes are dealt with.
 pub(super) async fn read_whole(
     mut body: impl Stream<Item = Result<Bytes, UpstreamError>> + Unpin,
-    coding: Coding,
-    limit: u64,
-    host: &str,
-) -> Result<Bytes, UpstreamError> {
+    reading: Reading<'_>,
+) -> Result<(Bytes, Lane), UpstreamError> {
+    let Reading { coding, limit, host, lanes, deadline } = reading;
     let broken = |error: io::Error| match cause_of::<Overflow>(&error) {
         Some(Overflow) => UpstreamError::TooLarge { host: host.into(), limit },
         None => {
@@ -46,23 +63,29 @@ pub(super) async fn read_whole(
         }
     };
     let page = Page { bytes: Vec::new(), limit };
+    let mut lane = Lane::default();
     let page = match coding {
         Coding::Identity => {
             let mut page = page;
             while let Some(data) = body.next().await {
-                page.write_all(&data?).map_err(broken)?;
+                let data = data?;
+                lanes.take(&mut lane, page.bytes.len() + data.len(), host, deadline).await?;
+                page.write_all(&data).map_err(broken)?;
             }
             page
         }
         Coding::Gzip => {
             let mut decoder = MultiGzDecoder::new(page);
             while let Some(data) = body.next().await {
-                decoder.write_all(&data?).map_err(broken)?;
+                for piece in data?.chunks(PIECE) {
+                    decoder.write_all(piece).map_err(broken)?;
+                    lanes.take(&mut lane, decoder.get_ref().bytes.len(), host, deadline).await?;
+                }
             }
             decoder.finish().map_err(broken)?
         }
     };
-    Ok(page.bytes.into())
+    Ok((page.bytes.into(), lane))
 }
 
 /// A page in memory that refuses to outgrow its limit.
@@ -107,7 +130,10 @@ mod tests {
 
     fn read(packed: &[u8], piece: usize, coding: Coding, limit: u64) -> Result<Bytes, UpstreamError> {
         let pieces: Vec<_> = packed.chunks(piece).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        futures_util::FutureExt::now_or_never(read_whole(stream::iter(pieces), coding, limit, "h")).unwrap()
+        let (lanes, deadline) = (Lanes::default(), Instant::now());
+        let reading = Reading { coding, limit, host: "h", lanes: &lanes, deadline };
+        let read = futures_util::FutureExt::now_or_never(read_whole(stream::iter(pieces), reading)).unwrap();
+        read.map(|(bytes, _)| bytes)
     }
 
     #[test]

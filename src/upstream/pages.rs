@@ -10,10 +10,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::bounded_body::BoundedBody;
-use super::client::{Answered, Question, settle};
+use super::client::{Answered, Question, count_spoiled, settle};
 use super::error::host_of;
 use super::freshness::{fresh_for, upstream_clock};
-use super::inflate::{Coding, read_whole};
+use super::inflate::{Coding, Reading, read_whole};
+use super::lanes::Lane;
 use super::retry::Attempts;
 use super::{AllowedHosts, Credentials, Phase, Upstream, UpstreamError, Validators};
 use crate::domain::Timestamp;
@@ -71,6 +72,14 @@ pub struct FreshPage {
     pub fresh_for: Option<Duration>,
     /// Where it came from after redirects: what its relative links start from.
     pub url: Url,
+    /// Kept while the page is: a large one must be dealt with before others come.
+    _lane: Lane,
+}
+
+/// A page that was read whole and makes no sense is counted beside those that broke off.
+pub fn count_unreadable(page: &Url) {
+    let error = UpstreamError::BadAnswer { host: host_of(page), why: "it makes no sense", source: None };
+    count_spoiled(&host_of(page), &error);
 }
 
 impl Upstream {
@@ -111,10 +120,13 @@ impl Upstream {
     ) -> Result<PageAnswer, UpstreamError> {
         let Answered { response, url, permit } = self.ask(question).await?;
         let host = host_of(&url);
-        let result = match timeout_at(deadline, self.read_page(request, response, url)).await {
+        let result = match timeout_at(deadline, self.read_page(request, response, url, deadline)).await {
             Ok(result) => result,
-            Err(_) => Err(UpstreamError::Timeout { host, phase: Phase::Body }),
+            Err(_) => Err(UpstreamError::Timeout { host: host.clone(), phase: Phase::Body }),
         };
+        if let Err(error) = &result {
+            count_spoiled(&host, error);
+        }
         settle(permit, result.as_ref().map(drop));
         result
     }
@@ -124,6 +136,7 @@ impl Upstream {
         request: &PageRequest<'_>,
         response: http::Response<Incoming>,
         url: Url,
+        deadline: Instant,
     ) -> Result<PageAnswer, UpstreamError> {
         let host = host_of(&url);
         let bad = |why| Err(UpstreamError::BadAnswer { host: host.clone(), why, source: None });
@@ -146,13 +159,16 @@ impl Upstream {
             return bad("it is packed in a way that was not asked for");
         };
         let body = BoundedBody::new(body, &host, request.max_bytes, self.idle_timeout())?;
+        let reading = Reading { coding, limit: request.max_bytes, host: &host, lanes: self.lanes(), deadline };
+        let (body, lane) = read_whole(body, reading).await?;
         Ok(PageAnswer::Fresh(FreshPage {
-            body: read_whole(body, coding, request.max_bytes, &host).await?,
+            body,
             content_type: text(&head.headers, &header::CONTENT_TYPE),
             validators: Validators::of(&head.headers),
             date,
             fresh_for: fresh_for(&head.headers),
             url,
+            _lane: lane,
         }))
     }
 }

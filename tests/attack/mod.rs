@@ -3,4 +3,6 @@
 mod connections;
 mod decisions;
 mod pages;
+mod requests;
+mod roles;
 mod teapot;

@@ -25,7 +25,16 @@ impl Furnishing {
     pub(crate) fn dark_pan(self, mirror: &FakeDarkPan, families: &[&str]) -> Self {
         let index = mirror.root();
         let prefixes = families.iter().map(|family| (*family).to_owned()).collect();
-        self.config(move |config| config.cpan.private.push(DarkPan { name: "harbour".to_owned(), index, prefixes }))
+        let dark = DarkPan {
+            name: "harbour".to_owned(),
+            index,
+            prefixes,
+            username: String::new(),
+            password: None,
+            client_certificate: None,
+            client_key: None,
+        };
+        self.config(move |config| config.cpan.private.push(dark))
     }
 }
 

@@ -48,7 +48,9 @@ impl State {
         }
         let memory = self.memory();
         let Some(project) = memory.projects.get(&name) else { return missing() };
-        let base = format!("http://{}", self.address);
+        // As who asks knows it: there may be something in between.
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let base = host.map_or_else(|| format!("http://{}", self.address), |host| format!("http://{host}"));
         let (kind, text) = if self.wants_json(request) {
             ("application/vnd.pypi.simple.v1+json", index_pages::json(&name, project, self.manner, &base))
         } else {

@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod browser;
+pub(crate) mod chaos;
 pub(crate) mod clock;
 pub(crate) mod cpan_house;
 mod cpan_pages;
@@ -14,11 +15,13 @@ pub(crate) mod fake_teapot;
 pub(crate) mod faults;
 pub(crate) mod index_pages;
 pub(crate) mod loopback;
+pub(crate) mod metrics;
 pub(crate) mod normal;
 pub(crate) mod pause_key;
 pub(crate) mod perl_dists;
 pub(crate) mod program;
-mod publication;
+pub(crate) mod publication;
+pub(crate) mod raw;
 pub(crate) mod sample_mirror;
 pub(crate) mod sdists;
 pub(crate) mod teacup;
@@ -26,6 +29,7 @@ pub(crate) mod teapot_house;
 pub(crate) mod test_house;
 pub(crate) mod wheels;
 
+pub(crate) use chaos::{Chaos, Weather};
 pub(crate) use clock::HandClock;
 pub(crate) use fake_cpan::{FakeCpan, Release};
 pub(crate) use fake_pypi::{FakePypi, Manner};

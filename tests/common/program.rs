@@ -72,6 +72,28 @@ impl Program {
         &self.greeting
     }
 
+    /// What monitors see of this name and these labels.
+    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let bearer = format!("Bearer {}", self.admin_token());
+        let url = format!("{}/metrics", self.address("admin"));
+        let answer = self.browser.send(Method::GET, &url, &[("authorization", &bearer)], None).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        super::metrics::value(&answer.text(), name, labels)
+    }
+
+    fn admin_token(&self) -> String {
+        let file = self.folder.path().join("lazaret-data/admin.token");
+        std::fs::read_to_string(file).expect("a token").trim().to_owned()
+    }
+
+    /// The most memory that it ever had, of which nothing was on disk.
+    pub(crate) fn peak_megabytes(&self) -> u64 {
+        let process = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        peak.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") / 1_024
+    }
+
     /// A project's page in JSON.
     pub(crate) async fn page(&self, project: &str) -> Value {
         let url = format!("{}/pypi/simple/{project}/", self.packages());
@@ -80,9 +102,8 @@ impl Program {
 
     /// The admin decides.
     pub(crate) async fn decide(&self, verb: &str, target: &str) {
-        let token = std::fs::read_to_string(self.folder.path().join("lazaret-data/admin.token")).expect("a token");
         let url = format!("{}/api/v1/uploads/{target}/{verb}", self.address("admin"));
-        let bearer = format!("Bearer {}", token.trim());
+        let bearer = format!("Bearer {}", self.admin_token());
         let body = json!({"reason": format!("{verb} in a test")});
         let answer = self.browser.send(Method::POST, &url, &[("authorization", &bearer)], Some(&body)).await;
         assert_eq!(answer.status, 200, "{verb} {target}: {}", answer.text());

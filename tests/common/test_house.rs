@@ -75,6 +75,8 @@ impl Furnishing {
             hold: Duration::ZERO,
             username: String::new(),
             password: None,
+            client_certificate: None,
+            client_key: None,
             volatile: Vec::new(),
         };
         self.config(move |config| config.pypi.private.push(private))
@@ -261,6 +263,15 @@ impl TestHouse {
         let answer = self.api(Method::GET, "/audit?limit=1000", None).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["items"].as_array().cloned().expect("items")
+    }
+
+    /// What monitors see of this name and these labels; all houses of a process are counted together.
+    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let url = format!("{}/metrics", self.house.addresses().admin.trim_end_matches('/'));
+        let bearer = format!("Bearer {}", self.token);
+        let answer = self.browser.send(Method::GET, &url, &[("authorization", &bearer)], None).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        super::metrics::value(&answer.text(), name, labels)
     }
 
     /// Runs the real `lazaret` program against this house.

@@ -18,6 +18,7 @@ mod reassessment;
 mod releasing;
 mod serving_bytes;
 mod shown;
+mod sign_in;
 mod teapot;
 mod teapot_answers;
 mod teapot_trust;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::error::ApiError;
+use super::Desk;
 use super::body::{Body, UploadBody};
-use super::{Desk, guard};
-use crate::domain::{Actor, Role, RuleKind, StandingRule, Timestamp};
+use crate::domain::{Actor, RuleKind, StandingRule, Timestamp};
 use crate::quarantine::desk::Target;
 
 /// What to block or unblock.
@@ -49,36 +49,30 @@ fn block_body(rule: StandingRule) -> Option<BlockBody> {
 }
 
 /// All standing blocks.
-#[utoipa::path(get, operation_id = "list_blocks", path = "/api/v1/blocks", responses((status = 200, body = Vec<BlockBody>)))]
-pub(super) async fn list(
-    State(desk): State<Desk>,
-    Extension(actor): Extension<Actor>,
-) -> Result<Json<Vec<BlockBody>>, ApiError> {
-    guard::require(&actor, Role::Viewer)?;
+#[utoipa::path(get, operation_id = "list_blocks", path = "/api/v1/blocks", security(("token" = ["viewer"])), responses((status = 200, body = Vec<BlockBody>)))]
+pub(super) async fn list(State(desk): State<Desk>) -> Result<Json<Vec<BlockBody>>, ApiError> {
     Ok(Json(desk.quarantine.rules().await?.into_iter().filter_map(block_body).collect()))
 }
 
 /// Rejects a name or a version before it is ever seen, and recalls what was let in of it.
-#[utoipa::path(post, operation_id = "block", path = "/api/v1/blocks", request_body = BlockRequest, responses((status = 200, body = BlockedBody)))]
+#[utoipa::path(post, operation_id = "block", path = "/api/v1/blocks", request_body = BlockRequest, security(("token" = ["admin"])), responses((status = 200, body = BlockedBody)))]
 pub(super) async fn block(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Body(asked): Body<BlockRequest>,
 ) -> Result<Json<BlockedBody>, ApiError> {
-    guard::require(&actor, Role::Admin)?;
     let target: Target = asked.target.parse()?;
     let changed = desk.quarantine.block(&target, &actor, &asked.reason).await?;
     Ok(Json(BlockedBody { target: asked.target, changed: changed.iter().map(UploadBody::from).collect() }))
 }
 
 /// Lifts a block; what it rejected is held again.
-#[utoipa::path(delete, operation_id = "unblock", path = "/api/v1/blocks", request_body = BlockRequest, responses((status = 200, body = BlockedBody), (status = 404)))]
+#[utoipa::path(delete, operation_id = "unblock", path = "/api/v1/blocks", request_body = BlockRequest, security(("token" = ["admin"])), responses((status = 200, body = BlockedBody), (status = 404)))]
 pub(super) async fn unblock(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Body(asked): Body<BlockRequest>,
 ) -> Result<Json<BlockedBody>, ApiError> {
-    guard::require(&actor, Role::Admin)?;
     let target: Target = asked.target.parse()?;
     let changed = desk.quarantine.unblock(&target, &actor, &asked.reason).await?;
     Ok(Json(BlockedBody { target: asked.target, changed: changed.iter().map(UploadBody::from).collect() }))

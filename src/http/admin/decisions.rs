@@ -5,9 +5,9 @@ use axum::extract::{Extension, State};
 
 use super::super::error::ApiError;
 use super::super::extract::Segments;
+use super::Desk;
 use super::body::{AlsoHeld, Body, DecidedBody, DecisionRequest, ReachedBody, UploadBody};
-use super::{Desk, guard};
-use crate::domain::{Actor, Role};
+use crate::domain::Actor;
 use crate::quarantine::Reached;
 use crate::quarantine::desk::{Decided, Request};
 
@@ -47,53 +47,49 @@ fn told(decided: &Decided) -> Json<DecidedBody> {
 }
 
 /// Lets held uploads in.
-#[utoipa::path(post, operation_id = "approve", path = "/api/v1/uploads/{id}/approve", params(("id" = String, Path)), request_body = DecisionRequest, responses((status = 200, body = DecidedBody), (status = 403, description = "the policy forbids it, and why"), (status = 404), (status = 409, description = "it is in another state now")))]
+#[utoipa::path(post, operation_id = "approve", path = "/api/v1/uploads/{id}/approve", params(("id" = String, Path)), request_body = DecisionRequest, security(("token" = ["reviewer"])), responses((status = 200, body = DecidedBody), (status = 403, description = "the policy forbids it, and why"), (status = 404), (status = 409, description = "it is in another state now")))]
 pub(super) async fn approve(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Segments(id): Segments<String>,
     Body(asked): Body<DecisionRequest>,
 ) -> Result<Json<DecidedBody>, ApiError> {
-    guard::require(&actor, Role::Reviewer)?;
     let request = request(&desk, actor, &id, asked).await?;
     Ok(told(&desk.quarantine.approve(&request).await?))
 }
 
 /// Refuses held uploads for good.
-#[utoipa::path(post, operation_id = "reject", path = "/api/v1/uploads/{id}/reject", params(("id" = String, Path)), request_body = DecisionRequest, responses((status = 200, body = DecidedBody), (status = 404), (status = 409)))]
+#[utoipa::path(post, operation_id = "reject", path = "/api/v1/uploads/{id}/reject", params(("id" = String, Path)), request_body = DecisionRequest, security(("token" = ["reviewer"])), responses((status = 200, body = DecidedBody), (status = 404), (status = 409)))]
 pub(super) async fn reject(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Segments(id): Segments<String>,
     Body(asked): Body<DecisionRequest>,
 ) -> Result<Json<DecidedBody>, ApiError> {
-    guard::require(&actor, Role::Reviewer)?;
     let request = request(&desk, actor, &id, asked).await?;
     Ok(told(&desk.quarantine.reject(&request).await?))
 }
 
 /// Takes released uploads back.
-#[utoipa::path(post, operation_id = "recall", path = "/api/v1/uploads/{id}/recall", params(("id" = String, Path)), request_body = DecisionRequest, responses((status = 200, body = DecidedBody), (status = 404), (status = 409)))]
+#[utoipa::path(post, operation_id = "recall", path = "/api/v1/uploads/{id}/recall", params(("id" = String, Path)), request_body = DecisionRequest, security(("token" = ["reviewer"])), responses((status = 200, body = DecidedBody), (status = 404), (status = 409)))]
 pub(super) async fn recall(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Segments(id): Segments<String>,
     Body(asked): Body<DecisionRequest>,
 ) -> Result<Json<DecidedBody>, ApiError> {
-    guard::require(&actor, Role::Reviewer)?;
     let request = request(&desk, actor, &id, asked).await?;
     Ok(told(&desk.quarantine.recall(&request).await?))
 }
 
 /// Undoes a rejection or a recall; the uploads are held again.
-#[utoipa::path(post, operation_id = "reopen", path = "/api/v1/uploads/{id}/reopen", params(("id" = String, Path)), request_body = DecisionRequest, responses((status = 200, body = DecidedBody), (status = 403), (status = 404)))]
+#[utoipa::path(post, operation_id = "reopen", path = "/api/v1/uploads/{id}/reopen", params(("id" = String, Path)), request_body = DecisionRequest, security(("token" = ["admin"])), responses((status = 200, body = DecidedBody), (status = 403), (status = 404)))]
 pub(super) async fn reopen(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Segments(id): Segments<String>,
     Body(asked): Body<DecisionRequest>,
 ) -> Result<Json<DecidedBody>, ApiError> {
-    guard::require(&actor, Role::Admin)?;
     let request = request(&desk, actor, &id, asked).await?;
     Ok(told(&desk.quarantine.reopen(&request).await?))
 }

@@ -9,22 +9,23 @@ use super::super::error::{ApiError, Challenge};
 use super::super::extract;
 use super::super::visitor::{Visitor, token_digest};
 use super::Desk;
-use crate::domain::{Actor, Role};
+use crate::domain::Actor;
 
 /// Refuses requests for another host (DNS rebinding) and from other sites' pages.
 pub(super) async fn only_here(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let host = extract::text(headers, header::HOST)
-        .map(str::to_owned)
-        .or_else(|| request.uri().authority().map(|authority| authority.as_str().to_owned()))
-        .unwrap_or_default();
-    let name = host_name(&host);
-    if !desk.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
+    // A request may name its host twice, as a header and in its address: each must be ours.
+    let named = extract::text(headers, header::HOST).map(str::to_owned);
+    let addressed = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let ours = |host: &String| desk.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host_name(host)));
+    let host = named.clone().or_else(|| addressed.clone()).unwrap_or_default();
+    if host.is_empty() || ![named, addressed].iter().flatten().all(ours) {
         let detail = "this host name is not lazaret's; use the address that it printed at its start";
         return ApiError::new(StatusCode::MISDIRECTED_REQUEST, "Unknown host", detail).into_response();
     }
-    if let Some(origin) = extract::text(headers, header::ORIGIN) {
-        let site = origin.split_once("://").map_or(origin, |(_, site)| site);
+    for origin in headers.get_all(header::ORIGIN) {
+        let site = origin.to_str().unwrap_or_default();
+        let site = site.split_once("://").map_or(site, |(_, site)| site);
         if site != host {
             let detail = "requests from other sites' pages are not taken";
             return ApiError::new(StatusCode::FORBIDDEN, "Foreign origin", detail).into_response();
@@ -66,14 +67,6 @@ async fn actor(desk: &Desk, headers: &HeaderMap, visitor: Option<&Visitor>) -> R
         return Ok(Actor::Token { name: token.name.clone(), role: token.role });
     }
     Err(desk.porter.failed(visitor, digest, Challenge::Bearer))
-}
-
-/// Refuses an actor whose role does not reach.
-pub(super) fn require(actor: &Actor, role: Role) -> Result<(), ApiError> {
-    if actor.role().is_some_and(|has| has >= role) {
-        return Ok(());
-    }
-    Err(ApiError::new(StatusCode::FORBIDDEN, "Not allowed", format!("this takes a token with the role {role}")))
 }
 
 #[cfg(test)]

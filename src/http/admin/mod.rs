@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use super::error::ApiError;
 use super::porter::{Door, Porter};
@@ -22,11 +22,14 @@ mod corrections;
 mod decisions;
 mod guard;
 mod openapi;
+mod operations;
 mod tokens;
 mod trials;
 mod uploads;
 
+use self::operations::Operations;
 pub use openapi::document as openapi_document;
+pub use operations::UndeclaredError;
 
 /// Reasons are text, not archives.
 const LONGEST_BODY: usize = 64 << 10;
@@ -44,42 +47,47 @@ pub struct Desk {
     pub metrics: fn() -> String,
 }
 
-/// All routes of the admin listener, as one flat list.
-pub fn router(desk: Desk) -> Router {
-    let api = Router::new()
-        .route("/uploads", get(uploads::list))
-        .route("/uploads/{id}", get(uploads::one))
-        .route("/uploads/{id}/approve", post(decisions::approve))
-        .route("/uploads/{id}/reject", post(decisions::reject))
-        .route("/uploads/{id}/recall", post(decisions::recall))
-        .route("/uploads/{id}/reopen", post(decisions::reopen))
-        .route("/uploads/{id}/unpin", post(corrections::unpin))
-        .route("/artifacts/{sha256}", get(artifacts::one))
-        .route("/audit", get(audit::list))
-        .route("/audit/verify", get(audit::verify))
-        .route("/why", get(uploads::why))
-        .route("/blocks", get(blocks::list).post(blocks::block).delete(blocks::unblock))
-        .route("/policy/try", post(trials::try_policy))
-        .route("/remedies", post(trials::remedies))
-        .route("/addresses", post(checks::addresses).layer(checks::long_body()))
-        .route("/baseline", post(baselines::baseline).layer(baselines::longer_body()))
-        .route("/check", post(checks::check).layer(checks::long_body()))
-        .route("/private-names", axum::routing::delete(corrections::give_back))
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{name}", axum::routing::delete(tokens::revoke))
-        .route("/openapi.json", get(openapi::serve));
+/// All routes of the admin listener, as one flat list. An operation's address, method and role stand in the attribute of its
+/// handler, and nowhere else.
+pub fn router(desk: Desk) -> Result<Router, UndeclaredError> {
+    let operations = Operations::of(&openapi_document())
+        .serve("openapi", openapi::serve)
+        .serve("metrics", uploads::metrics)
+        .serve("list_uploads", uploads::list)
+        .serve("show_upload", uploads::one)
+        .serve("why", uploads::why)
+        .serve("approve", decisions::approve)
+        .serve("reject", decisions::reject)
+        .serve("recall", decisions::recall)
+        .serve("reopen", decisions::reopen)
+        .serve("unpin", corrections::unpin)
+        .serve("give_back_private_name", corrections::give_back)
+        .serve("show_artifact", artifacts::one)
+        .serve("list_events", audit::list)
+        .serve("verify_ledger", audit::verify)
+        .serve("list_blocks", blocks::list)
+        .serve("block", blocks::block)
+        .serve("unblock", blocks::unblock)
+        .serve("try_policy", trials::try_policy)
+        .serve("remedies", trials::remedies)
+        .serve_long("check", checks::check, checks::LONGEST_BODY)
+        .serve_long("addresses", checks::addresses, checks::LONGEST_BODY)
+        .serve_long("baseline", baselines::baseline, baselines::LONGEST_BODY)
+        .serve("list_tokens", tokens::list)
+        .serve("create_token", tokens::create)
+        .serve("revoke_token", tokens::revoke);
     let health = Router::new()
         .route("/livez", get(package::live))
         .route("/readyz", get(package::ready))
         .with_state(desk.quarantine.clone());
-    Router::new()
-        .nest("/api/v1", api)
-        .route("/metrics", get(uploads::metrics))
+    let routes = Router::new()
+        .merge(operations.router()?)
         .layer(middleware::from_fn_with_state(desk.clone(), guard::sign_in))
         .merge(health)
         .fallback(|| async { ApiError::not_found("there is nothing at this address; the API is under /api/v1/") })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn_with_state(desk.clone(), guard::only_here))
         .layer(middleware::from_fn_with_state(Door::of_desk(&desk.porter), layers::observe))
-        .with_state(desk)
+        .with_state(desk);
+    Ok(routes)
 }

@@ -1,20 +1,34 @@
 //! The API's own description, under a snapshot test: every change of the API is seen in review.
 
 use axum::Json;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use super::{artifacts, audit, baselines, blocks, checks, corrections, decisions, tokens, trials, uploads};
 
+/// The scheme whose roles the operations declare.
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
 #[derive(Debug, OpenApi)]
 #[openapi(
+    modifiers(&Tokens),
     info(
         title = "lazaret",
-        description = "The review desk. Send a token as `Authorization: Bearer ...`. Errors are problem+json."
+        description = "The review desk. Send a token as `Authorization: Bearer ...`. Errors are problem+json. Each operation names the role that it takes; admin includes reviewer, and that viewer."
     ),
     paths(
         uploads::list,
         uploads::one,
         uploads::why,
+        uploads::metrics,
+        serve,
         decisions::approve,
         decisions::reject,
         decisions::recall,
@@ -44,6 +58,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
+/// This document.
+#[utoipa::path(get, operation_id = "openapi", path = "/api/v1/openapi.json", security(("token" = ["viewer"])), responses((status = 200, description = "OpenAPI 3.1")))]
 pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
     Json(document())
 }

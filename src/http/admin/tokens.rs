@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::super::error::ApiError;
 use super::super::extract::Segments;
+use super::Desk;
 use super::body::Body;
-use super::{Desk, guard};
 use crate::domain::{Actor, Role, Timestamp};
 use crate::store::Token;
 
@@ -61,34 +61,28 @@ pub(super) struct NewToken {
 }
 
 /// All tokens, without secrets.
-#[utoipa::path(get, operation_id = "list_tokens", path = "/api/v1/tokens", responses((status = 200, body = Vec<TokenBody>)))]
-pub(super) async fn list(
-    State(desk): State<Desk>,
-    Extension(actor): Extension<Actor>,
-) -> Result<Json<Vec<TokenBody>>, ApiError> {
-    guard::require(&actor, Role::Admin)?;
+#[utoipa::path(get, operation_id = "list_tokens", path = "/api/v1/tokens", security(("token" = ["admin"])), responses((status = 200, body = Vec<TokenBody>)))]
+pub(super) async fn list(State(desk): State<Desk>) -> Result<Json<Vec<TokenBody>>, ApiError> {
     Ok(Json(desk.quarantine.tokens().await?.into_iter().map(TokenBody::from).collect()))
 }
 
 /// Makes a token.
-#[utoipa::path(post, operation_id = "create_token", path = "/api/v1/tokens", request_body = TokenRequest, responses((status = 200, body = NewToken), (status = 409)))]
+#[utoipa::path(post, operation_id = "create_token", path = "/api/v1/tokens", request_body = TokenRequest, security(("token" = ["admin"])), responses((status = 200, body = NewToken), (status = 409)))]
 pub(super) async fn create(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Body(asked): Body<TokenRequest>,
 ) -> Result<Json<NewToken>, ApiError> {
-    guard::require(&actor, Role::Admin)?;
     let (row, token) = desk.quarantine.create_token(&asked.name, asked.role, asked.expires, &actor).await?;
     Ok(Json(NewToken { row: row.into(), token }))
 }
 
 /// Revokes a token, at once.
-#[utoipa::path(delete, operation_id = "revoke_token", path = "/api/v1/tokens/{name}", params(("name" = String, Path)), responses((status = 200, body = TokenBody), (status = 404)))]
+#[utoipa::path(delete, operation_id = "revoke_token", path = "/api/v1/tokens/{name}", params(("name" = String, Path)), security(("token" = ["admin"])), responses((status = 200, body = TokenBody), (status = 404)))]
 pub(super) async fn revoke(
     State(desk): State<Desk>,
     Extension(actor): Extension<Actor>,
     Segments(name): Segments<String>,
 ) -> Result<Json<TokenBody>, ApiError> {
-    guard::require(&actor, Role::Admin)?;
     Ok(Json(desk.quarantine.revoke_token(&name, &actor).await?.into()))
 }

@@ -1,7 +1,7 @@
 //! The queue and its uploads.
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::error::ApiError;
 use super::super::extract::Segments;
+use super::Desk;
 use super::body::{Asked, EventBody, PageBody, UploadBody};
-use super::{Desk, guard};
-use crate::domain::{Actor, Ecosystem, Project, ProjectName, Role, State as UploadState};
+use crate::domain::{Ecosystem, Project, ProjectName, State as UploadState};
 use crate::quarantine::desk::Target;
 use crate::quarantine::why::Why;
 use crate::store::UploadQuery;
@@ -34,13 +34,11 @@ pub(super) struct ListQuery {
 }
 
 /// Uploads, by state, ecosystem or project.
-#[utoipa::path(get, operation_id = "list_uploads", path = "/api/v1/uploads", params(ListQuery), responses((status = 200, body = PageBody<UploadBody>)))]
+#[utoipa::path(get, operation_id = "list_uploads", path = "/api/v1/uploads", params(ListQuery), security(("token" = ["viewer"])), responses((status = 200, body = PageBody<UploadBody>)))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Extension(actor): Extension<Actor>,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<PageBody<UploadBody>>, ApiError> {
-    guard::require(&actor, Role::Viewer)?;
     let bad = |field: &str, error: &dyn std::fmt::Display| ApiError::bad_request(format!("{field}: {error}"));
     let ecosystem: Option<Ecosystem> =
         query.ecosystem.map(|text| text.parse().map_err(|error| bad("ecosystem", &error))).transpose()?;
@@ -76,13 +74,11 @@ pub(super) struct UploadWithHistory {
 }
 
 /// One upload: findings with evidence, verdict, history.
-#[utoipa::path(get, operation_id = "show_upload", path = "/api/v1/uploads/{id}", params(("id" = String, Path, description = "an id, its first characters, pypi:NAME==VERSION, cpan:NAME@VERSION or a file name")), responses((status = 200, body = UploadWithHistory), (status = 404)))]
+#[utoipa::path(get, operation_id = "show_upload", path = "/api/v1/uploads/{id}", params(("id" = String, Path, description = "an id, its first characters, pypi:NAME==VERSION, cpan:NAME@VERSION or a file name")), security(("token" = ["viewer"])), responses((status = 200, body = UploadWithHistory), (status = 404)))]
 pub(super) async fn one(
     State(desk): State<Desk>,
-    Extension(actor): Extension<Actor>,
     Segments(id): Segments<String>,
 ) -> Result<Json<UploadWithHistory>, ApiError> {
-    guard::require(&actor, Role::Viewer)?;
     let upload = desk.quarantine.find(&id).await?;
     let history = desk.quarantine.history(&upload.id).await?;
     Ok(Json(UploadWithHistory {
@@ -99,23 +95,15 @@ pub(super) struct WhyQuery {
 }
 
 /// What this proxy would serve of a name now, what not, why and until when.
-#[utoipa::path(get, operation_id = "why", path = "/api/v1/why", params(WhyQuery), responses((status = 200, body = Why)))]
-pub(super) async fn why(
-    State(desk): State<Desk>,
-    Extension(actor): Extension<Actor>,
-    Asked(query): Asked<WhyQuery>,
-) -> Result<Json<Why>, ApiError> {
-    guard::require(&actor, Role::Viewer)?;
+#[utoipa::path(get, operation_id = "why", path = "/api/v1/why", params(WhyQuery), security(("token" = ["viewer"])), responses((status = 200, body = Why)))]
+pub(super) async fn why(State(desk): State<Desk>, Asked(query): Asked<WhyQuery>) -> Result<Json<Why>, ApiError> {
     let target: Target = query.target.parse()?;
     Ok(Json(desk.quarantine.why(&target).await?))
 }
 
 /// Metrics in Prometheus' text format.
-pub(super) async fn metrics(
-    State(desk): State<Desk>,
-    Extension(actor): Extension<Actor>,
-) -> Result<Response, ApiError> {
-    guard::require(&actor, Role::Viewer)?;
+#[utoipa::path(get, operation_id = "metrics", path = "/metrics", security(("token" = ["viewer"])), responses((status = 200, body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(State(desk): State<Desk>) -> Result<Response, ApiError> {
     for (state, count) in desk.quarantine.counts().await? {
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; nobody has 2^52 uploads")]
         metrics::gauge!("lazaret_uploads", "state" => state.as_str()).set(count as f64);

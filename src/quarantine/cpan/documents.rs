@@ -15,6 +15,10 @@ use crate::upstream::{PageAnswer, PageRequest, Validators};
 
 /// How long a mirror may take to send one.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
+/// For what is small and asked for while a client waits: several may follow each other, and clients give up after a minute.
+const SHORT_DEADLINE: std::time::Duration = std::time::Duration::from_secs(12);
+/// Up to here it is small.
+const SMALL: u64 = 4 << 20;
 /// So many bytes of documents stay in memory.
 const IN_MEMORY: u64 = 32 << 20;
 
@@ -165,7 +169,7 @@ impl Quarantine {
             accept: "*/*",
             validators,
             max_bytes,
-            deadline: DEADLINE,
+            deadline: if max_bytes <= SMALL { SHORT_DEADLINE } else { DEADLINE },
             hosts: &hosts,
             credentials: index.credentials.as_ref(),
             close: index.closes,

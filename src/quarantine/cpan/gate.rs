@@ -18,8 +18,8 @@ use crate::registry::cpan::author_path::AuthorPath;
 use crate::registry::cpan::checksums::Checksums;
 
 /// How long a client waits for a release to be fetched, verified and examined: cpanm's most impatient back end gives up after
-/// a minute.
-const PATIENCE: Duration = Duration::from_secs(50);
+/// a minute, and CHECKSUMS may be asked for before.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// A release that its mirror does not have is not looked for again for so long.
 const ABSENT_REMEMBERED: time::Duration = time::Duration::minutes(1);
 /// `.meta` and `.readme` are small.
@@ -35,7 +35,7 @@ const DOCUMENTS: [&str; 8] = [
     "MIRRORED.BY",
     "RECENT",
 ];
-const LARGEST_DOCUMENT: u64 = 256 << 20;
+const LARGEST_DOCUMENT: u64 = 64 << 20;
 
 /// What the gate answers.
 #[derive(Debug)]

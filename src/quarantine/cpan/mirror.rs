@@ -16,9 +16,9 @@ use crate::registry::cpan::packages::{PackageIndex, gunzip, gzip};
 use crate::upstream::Validators;
 
 /// An index has about 26 MB; one of this size is none.
-pub(super) const LARGEST_INDEX: u64 = 512 << 20;
+pub(super) const LARGEST_INDEX: u64 = 160 << 20;
 /// Its packed form.
-pub(super) const LARGEST_PACKED_INDEX: u64 = 128 << 20;
+pub(super) const LARGEST_PACKED_INDEX: u64 = 64 << 20;
 
 /// A mirror and what was read of it.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ const PLACES: [&str; 2] = ["modules/06perms.txt.gz", "modules/06perms.txt"];
 /// Who is behind an id.
 const PEOPLE: &str = "authors/01mailrc.txt.gz";
 /// 06perms has about 15 MB.
-const LARGEST: u64 = 256 << 20;
+const LARGEST: u64 = 64 << 20;
 /// 01mailrc has about one.
 const LARGEST_PEOPLE: u64 = 64 << 20;
 /// A change is news for this long.

@@ -34,7 +34,7 @@ async fn a_redirect_is_followed_where_the_index_may_lead_and_passwords_stay_at_h
     })
     .await;
     let url = index.url("/simple/foo");
-    let credentials = Credentials::for_index(&url, "ada", Secret::new("hunter2"));
+    let credentials = Credentials::for_index(&url, "ada", &Secret::new("hunter2"));
     let (alone, client) = (hosts(&url), client());
     let ask = |hosts| client.page(PageRequest { credentials: Some(&credentials), ..request(&url, hosts) });
 
