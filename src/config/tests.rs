@@ -4,6 +4,14 @@ use insta::assert_snapshot;
 
 use super::*;
 
+/// A password that is written somewhere.
+fn known(password: Option<&Password>) -> Option<&str> {
+    match password {
+        Some(Password::Known(secret)) => Some(secret.expose()),
+        _ => None,
+    }
+}
+
 fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
 }
@@ -64,6 +72,7 @@ fn the_commented_example_shows_every_key_with_its_default() {
     let whole = whole
         .replace("\"pypi-password\"", &format!("{:?}", secret("pypi-password")))
         .replace("\"corp-password\"", &format!("{:?}", secret("corp-password")))
+        .replace("\"darkpan-password\"", &format!("{:?}", secret("darkpan-password")))
         .replace("username = \"\"", "username = \"reader\"");
     let loaded = load_text(&whole, &[]).unwrap();
     let unset: Vec<_> =
@@ -71,7 +80,7 @@ fn the_commented_example_shows_every_key_with_its_default() {
     assert_eq!(unset, Vec::<&String>::new());
     let missing: Vec<_> = loaded.settings().into_iter().filter(|setting| setting.value.is_null()).collect();
     assert_eq!(missing, []);
-    assert_eq!(loaded.config.pypi.private[0].password.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(known(loaded.config.pypi.private[0].password.as_ref()), Some("hunter2"));
 }
 
 #[test]
@@ -135,7 +144,7 @@ fn the_promised_keys_are_understood() {
 
 #[test]
 fn a_misspelt_key_is_found_with_its_line() {
-    assert_snapshot!(complaint("[pypi]\n\nupstraem = \"http://index.example.test/\"\n"), @"lazaret.toml:3: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, file_hosts, baseline, refresh, reread, trusted_root, private");
+    assert_snapshot!(complaint("[pypi]\n\nupstraem = \"http://index.example.test/\"\n"), @"lazaret.toml:3: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, client_certificate, client_key, file_hosts, baseline, refresh, reread, trusted_root, private");
     assert_snapshot!(complaint("[listen]\n[nonsense]\nkey = 1\n"), @"lazaret.toml:2: nonsense: there is no such setting; known here: listen, tls, store, upstream, pypi, cpan, teapot, advisories, policy, limits");
     assert_snapshot!(complaint("[[pypi.private]]\nname = \"a\"\nindex = \"http://a.example.test/\"\n[[pypi.private]]\nname = \"b\"\n"), @"lazaret.toml:4: pypi.private[1]: index is missing; add it here");
 }
@@ -268,7 +277,7 @@ fn the_environment_wins_also_inside_lists() {
     assert_eq!(pypi.file_hosts, ["a.example.test", "b.example.test"]);
     assert_eq!(pypi.private[0].name, "corp");
     assert_eq!(pypi.private[0].index.as_str(), "http://other.example.test/simple/");
-    assert_eq!(pypi.private[0].password.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(known(pypi.private[0].password.as_ref()), Some("hunter2"));
     assert_eq!(pypi.private[1].names, ["acme-*"]);
     let name = "LAZARET__PYPI__PRIVATE__1__NAMES__0".to_owned();
     assert_eq!(loaded.sources["pypi.private[1].names"], Source::Environment { name });
@@ -290,7 +299,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
     assert_snapshot!(complaints.join("\n"), @r#"
     LAZARET__LISTEN__ADMIN: listen.admin: "here" is not an address to listen on; write an IP address and a port in quotes, like "127.0.0.1:8080" or "[::1]:8080"
     LAZARET__LISTEN__REQUIRE_TOKEN: listen.require_token: write true or false
-    LAZARET__PYPI__UPSTRAEM: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, file_hosts, baseline, refresh, reread, trusted_root, private
+    LAZARET__PYPI__UPSTRAEM: pypi.upstraem: there is no such setting; did you mean upstream? known here: upstream, username, password, client_certificate, client_key, file_hosts, baseline, refresh, reread, trusted_root, private
     LAZARET__PYPI__PRIVATE__1__NAME: items of a list are numbered 0, 1, 2 without a gap; set the one before this first
     LAZARET__PYPI__PRIVATE__0__NAME: pypi.private[0]: index is missing; add it here
     LAZARET__STORE: store: write a table here: a [section] with a line for each key

@@ -476,7 +476,9 @@ pub(super) fn require(by: &Actor, role: Role) -> Result<(), QuarantineError> {
     }
 }
 
+/// A reason is one line: it is shown in pages, headers and terminals, and what would steer one of them says nothing to people.
 pub(super) fn checked_reason(reason: &str) -> Result<String, QuarantineError> {
+    let reason: String = reason.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let reason = reason.trim();
     if reason.is_empty() {
         return Err(QuarantineError::BadRequest("reason: say why, it is kept in the ledger".into()));

@@ -12,8 +12,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::{Origin, Url};
 
+use super::error::host_of;
 use super::{UpstreamError, netrc, token_command};
-use crate::upstream::error::host_of;
+use crate::domain::{Clock as _, SystemClock};
 
 /// A password that was fetched this recently is not fetched again, right or wrong: an index that says 401 to everything must
 /// not make us start a program for each request.
@@ -154,7 +155,7 @@ impl Place {
         match self {
             Self::Command { username, command } => {
                 let told = token_command::ask(command).await?;
-                let left = told.until.map(|until| until - MARGIN - time::OffsetDateTime::now_utc());
+                let left = told.until.map(|until| until - MARGIN - SystemClock::new().now());
                 let until = left.map(|left| Instant::now() + left.try_into().unwrap_or(Duration::ZERO));
                 Ok((header(username, &told.token).ok_or_else(unfit)?, until))
             }

@@ -22,7 +22,9 @@ pub(super) fn find(text: &str, host: &str) -> Option<(String, Secret)> {
             }
             "login" => login = words.next(),
             "password" => password = words.next(),
-            "account" => drop(words.next()),
+            "account" => {
+                words.next();
+            }
             _ => {}
         }
     }

@@ -43,7 +43,8 @@ async fn guarded(clock: &Arc<HandClock>, wanted: &Arc<Mutex<String>>) -> Loopbac
         if sent != Some(wanted.as_str()) {
             return http::Response::builder().status(StatusCode::UNAUTHORIZED).body("who?".into()).expect("an answer");
         }
-        let page = format!("<!DOCTYPE html><a href=\"quaymaster-1.{}.tar.gz\">quaymaster</a>", wanted.len());
+        let (number, digest) = (wanted.len(), "0".repeat(64));
+        let page = format!("<!DOCTYPE html><a href=\"quaymaster-1.{number}.tar.gz#sha256={digest}\">quaymaster</a>");
         let answer = http::Response::builder().header(header::CONTENT_TYPE, "text/html");
         answer.body(page.into()).expect("an answer")
     })
@@ -188,9 +189,10 @@ async fn no_secret_shows_in_what_check_config_prints_or_complains_of() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("password"), "hunter2\n").expect("written");
     let index = "name = \"N\"\nindex = \"https://corp.example.test/N/simple/\"\n";
+    let top = format!("{ANY_PORTS}[pypi]\nupstream = \"https://index.example.test/simple/\"\n");
     let section = |name: &str, more: &str| format!("[[pypi.private]]\n{}{more}\n", index.replace('N', name));
     let all = [
-        ANY_PORTS.to_owned(),
+        top.clone(),
         section("a", "username = \"ada\"\npassword = { file = \"password\" }"),
         section("b", "password = { command = [\"corp-token\", \"--secret\", \"hunter2\"] }"),
         section("c", "password = { netrc = \"/etc/lazaret/netrc\" }"),
@@ -224,10 +226,10 @@ async fn no_secret_shows_in_what_check_config_prints_or_complains_of() {
         ("password = { file = \"password\" }", "needs a user"),
         ("client_key = \"k.pem\"", "needs its certificate"),
     ] {
-        let (good, printed) = check(format!("{ANY_PORTS}{}", section("x", wrong)), None).await;
+        let (good, printed) = check(format!("{top}{}", section("x", wrong)), None).await;
         assert!(!good && printed.contains(said) && printed.contains("lazaret.toml:"), "{wrong}: {printed}");
     }
     let plain = section("x", "client_certificate = \"c.pem\"").replace("https://", "http://");
-    let (good, printed) = check(format!("{ANY_PORTS}{plain}"), None).await;
+    let (good, printed) = check(format!("{top}{plain}"), None).await;
     assert!(!good && printed.contains("over TLS only"), "{printed}");
 }

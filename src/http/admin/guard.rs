@@ -36,7 +36,7 @@ pub(super) async fn only_here(State(desk): State<Desk>, request: Request, next: 
 
 fn host_name(host: &str) -> &str {
     match host.rfind(':') {
-        Some(colon) if !host.ends_with(']') => &host[..colon],
+        Some(colon) if host[colon + 1..].bytes().all(|byte| byte.is_ascii_digit()) => &host[..colon],
         _ => host,
     }
 }
@@ -79,5 +79,6 @@ mod tests {
         assert_eq!(host_name("localhost"), "localhost");
         assert_eq!(host_name("[::1]:8081"), "[::1]");
         assert_eq!(host_name("[::1]"), "[::1]");
+        assert_eq!(host_name("127.0.0.1:8081@evil.test"), "127.0.0.1:8081@evil.test");
     }
 }
