@@ -11,6 +11,7 @@ mod check_report;
 mod client_setup;
 mod decide;
 mod error;
+mod init;
 mod lock;
 mod lock_file;
 mod names;
@@ -64,6 +65,8 @@ struct Arguments {
 enum Command {
     /// Run the proxy.
     Serve,
+    /// Write a first configuration from what this machine's clients are set to use; it observes for two weeks.
+    Init(init::Arguments),
     /// Print the configuration in force and where each value comes from.
     CheckConfig(check_config::Arguments),
     /// Print how to point a client here, and what would still bypass us. Changes nothing.
@@ -155,6 +158,7 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
     let config = arguments.config.as_deref();
     match arguments.command {
         Command::Serve => serve::run(shell, config, doors).await,
+        Command::Init(arguments) => Box::pin(init::run(shell, config, &arguments)).await,
         Command::CheckConfig(arguments) => check_config::run(shell, config, &arguments).await,
         Command::ClientSetup(arguments) => client_setup::run(shell, config, &arguments).await,
         Command::Queue(arguments) => queue::run(shell, config, &arguments).await,

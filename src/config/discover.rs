@@ -89,14 +89,25 @@ async fn ask_each(listen: &Listen, search_path: Option<&OsStr>, limit: Duration)
 /// What the first pip that answers is set to, `key` to `value`, the strongest last: `global.index-url`, `:env:.find-links`.
 /// Empty if none answers.
 pub async fn pip_settings(search_path: Option<&OsStr>) -> Vec<(String, String)> {
+    answered_settings(search_path).await.unwrap_or_default()
+}
+
+/// [`pip_settings`], or `None` if no pip answers.
+pub(super) async fn answered_settings(search_path: Option<&OsStr>) -> Option<Vec<(String, String)>> {
     let pips = Pips::new(search_path);
     let limit = tokio::time::Instant::now() + TIME_LIMIT;
     for call in CALLS {
         if let Ok(Ok(output)) = tokio::time::timeout_at(limit, pips.run(call, &["config", "list"], &[])).await {
-            return settings(&output);
+            return Some(settings(&output));
         }
     }
-    Vec::new()
+    None
+}
+
+/// What a client prints, if it is there, ends well and in time.
+pub(super) async fn said_by(search_path: Option<&OsStr>, call: &[&str]) -> Option<String> {
+    let machine = Pips::new(search_path);
+    tokio::time::timeout(TIME_LIMIT, machine.run(call, &[], &[])).await.ok()?.ok()
 }
 
 enum Failure {
@@ -106,7 +117,7 @@ enum Failure {
     NotHttp(String),
 }
 
-/// The folders in which pip may be.
+/// The folders in which pip, and what else we ask, may be.
 struct Pips {
     search_path: OsString,
 }
@@ -210,7 +221,7 @@ fn built_in_default(help: &str) -> Option<&str> {
 }
 
 /// An index's address without its credentials, which are kept apart.
-fn read(address: &str, from: &str) -> Option<Discovered> {
+pub(super) fn read(address: &str, from: &str) -> Option<Discovered> {
     let mut url = Url::parse(address.trim()).ok()?;
     if !matches!(url.scheme(), "http" | "https") {
         return None;

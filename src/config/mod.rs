@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, one struct a section, environment variables over it, and where each value came from.
 
 mod advisories;
+pub mod clients;
 mod cpan;
 pub mod discover;
 mod environment;

@@ -17,6 +17,7 @@ pub(crate) mod index_pages;
 pub(crate) mod loopback;
 pub(crate) mod metrics;
 pub(crate) mod normal;
+pub(crate) mod old_machine;
 pub(crate) mod pause_key;
 pub(crate) mod perl_dists;
 pub(crate) mod program;

@@ -16,6 +16,7 @@ mod operations;
 mod promises;
 mod reassessment;
 mod releasing;
+mod rolling_out;
 mod serving_bytes;
 mod shown;
 mod sign_in;
