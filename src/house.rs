@@ -117,6 +117,7 @@ impl House {
             names_file: data_dir.join("names.txt"),
             advisories: advisories(&config),
             trust: trusted_root(&config)?,
+            report_days: config.store.report_days,
         };
         tell_policy(&store, &policy, &*clock).await?;
         let cpan = Cpan::new(cpan_settings(&config, &data_dir)?, cpan_public(&config), cpan_private(&config)?);
@@ -224,6 +225,9 @@ impl House {
         }
         if let Err(error) = self.quarantine.write_downloads().await {
             tracing::warn!(%error, "the last downloads could not be written down");
+        }
+        if let Err(error) = self.quarantine.keep_refusals().await {
+            tracing::warn!(%error, "the last refusals could not be written down");
         }
         if let Err(error) = self.quarantine.keep_time().await {
             tracing::warn!(%error, "the time could not be kept");

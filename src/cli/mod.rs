@@ -19,6 +19,7 @@ mod perl_setup;
 mod policy;
 mod queue;
 mod remedy;
+mod report;
 mod score;
 mod serve;
 mod shell;
@@ -106,6 +107,8 @@ enum Command {
     Lock(lock::Command),
     /// Turn a lock or requirements file into constraints that leave vulnerable versions for fixed, released ones.
     Remedy(remedy::Arguments),
+    /// Say what was refused each day, and what would have been while the policy only observes.
+    Report(report::Arguments),
     /// Read or verify the ledger.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -177,6 +180,7 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
         Command::Check(arguments) => check::run(shell, config, &arguments).await,
         Command::Lock(command) => lock::run(shell, config, &command).await,
         Command::Remedy(arguments) => remedy::run(shell, config, &arguments).await,
+        Command::Report(arguments) => report::run(shell, config, &arguments).await,
         Command::Audit(command) => audit::run(shell, config, &command, doors).await,
         Command::Token(command) => token::run(shell, config, &command).await,
     }

@@ -16,10 +16,12 @@ pub struct StoreSettings {
     /// How many bytes of cached files are kept; what has vanished upstream is never evicted.
     #[serde(deserialize_with = "values::size")]
     pub max_bytes: ByteSize,
+    /// For how many days the report of what was refused, or would have been, is kept.
+    pub report_days: u16,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from("lazaret-data"), max_bytes: ByteSize::gib(50) }
+        Self { data_dir: PathBuf::from("lazaret-data"), max_bytes: ByteSize::gib(50), report_days: 92 }
     }
 }

@@ -149,6 +149,9 @@ impl Check<'_> {
                 self.wrong(key, "nobody would get anything; write at least 1");
             }
         }
+        if !(1..=366).contains(&config.store.report_days) {
+            self.wrong("store.report_days", "write a number of days from 1 to 366");
+        }
         if config.store.data_dir.as_os_str().is_empty() {
             self.wrong("store.data_dir", "name a folder, like \"lazaret-data\"");
         }

@@ -18,6 +18,7 @@ use super::layers::{self, Via};
 use super::package::{live, ready};
 use super::porter::Door;
 use super::visitor::Visitor;
+use crate::domain::Ecosystem;
 use crate::quarantine::teapot::gate::InstanceAnswer;
 use crate::quarantine::{Quarantine, QuarantineError, in_seconds, printable};
 use crate::registry::teapot::{Answer, FileForm, Instance, Request, content_type_of, xfile_head};
@@ -110,7 +111,13 @@ async fn file(
     method: &Method,
 ) -> Result<Response, QuarantineError> {
     match quarantine.teapot_file(instance).await? {
-        InstanceAnswer::Refused(refusal) => Ok(refused(403, &refusal.sentence(quarantine.public_url()), form)),
+        InstanceAnswer::Refused(refusal) => {
+            // teacup asks for the same again as `file` after `xfile`.
+            if matches!(form, FileForm::File(_)) {
+                quarantine.note_refusal(Ecosystem::Teapot, &refusal, visitor.fetcher());
+            }
+            Ok(refused(403, &refusal.sentence(quarantine.public_url()), form))
+        }
         InstanceAnswer::NotYet { retry_after } => {
             let sentence =
                 format!("{instance} is being fetched and verified, try again in {} s.", retry_after.as_secs());
@@ -118,6 +125,7 @@ async fn file(
         }
         InstanceAnswer::Ready { sha256, signature, leave } => {
             quarantine.note_download(sha256, visitor.fetcher());
+            quarantine.note_lenience(&leave, visitor.fetcher());
             let size = u64::from(signature.size());
             let blobs = quarantine.blobs();
             let mut beginning = Vec::new();

@@ -60,6 +60,9 @@ impl Driver {
             if let Err(error) = self.quarantine.write_downloads().await {
                 tracing::error!(%error, "the downloads could not be written down");
             }
+            if let Err(error) = self.quarantine.write_refusals().await {
+                tracing::error!(%error, "the report of refusals could not be written down");
+            }
             // What is broken off here comes back when its lease ends: nobody waits for it at the end.
             let worked = tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => return,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::view::View;
 use super::{Edition, Quarantine, QuarantineError};
-use crate::domain::{FileName, Project, UploadId};
+use crate::domain::{FileName, Project, State, UploadId};
 
 /// One answer's leave. A decision that comes while a large file is on its way ends it.
 #[derive(Debug)]
@@ -14,19 +14,28 @@ pub struct Leave {
     id: UploadId,
     from_public: bool,
     edition: Edition,
+    /// Whether it is held, and goes out only because the policy does not enforce.
+    lenient: bool,
 }
 
 impl Leave {
     /// For a file that this view lets go.
     pub(super) fn given(quarantine: &Arc<Quarantine>, view: &View, filename: &FileName) -> Self {
-        let promise = view.file(filename).and_then(|entry| entry.file.file.promise.as_ref());
+        let entry = view.file(filename);
+        let promise = entry.and_then(|entry| entry.file.file.promise.as_ref());
         Self {
             quarantine: quarantine.clone(),
             project: view.project.clone(),
             id: UploadId::of(&view.project, filename, promise),
             from_public: view.known.as_ref().is_some_and(|known| known.origin.is_public()),
             edition: view.edition,
+            lenient: entry.is_some_and(|entry| entry.state() == State::Held),
         }
+    }
+
+    /// The upload, if it is held and goes out only because the policy does not enforce.
+    pub(super) fn lenient(&self) -> Option<&UploadId> {
+        self.lenient.then_some(&self.id)
     }
 
     /// Whether the next bytes may go; costs next to nothing while nothing changed.

@@ -9,7 +9,7 @@ use crate::attest::TrustRoot;
 use crate::blob::{Blobs, StagingArea};
 use crate::corpus::Corpora;
 use crate::domain::{Clock, Ecosystem, Origin, Project, State, Timestamp};
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::store::Store;
 use crate::upstream::{SingleFlight, Upstream};
 
@@ -45,6 +45,7 @@ mod precedence;
 pub mod pypi;
 mod reading;
 pub mod refresh;
+pub mod refusals;
 pub mod release;
 pub mod remedies;
 pub mod root;
@@ -91,6 +92,8 @@ pub struct Settings {
     pub advisories: Option<AdvisorySettings>,
     /// With what attestations are verified; `None`: not at all.
     pub trust: Option<TrustRoot>,
+    /// For how many days the report of refusals is kept.
+    pub report_days: u16,
 }
 
 /// The workers and cellars that the quarantine joins.
@@ -159,6 +162,7 @@ pub struct Quarantine {
     usual: view::Usual,
     /// Clients go before errands.
     pub precedence: precedence::Precedence,
+    refusals: refusals::Refusals,
     known_tokens: known_tokens::KnownTokens,
     /// Young versions whose exact pins were looked at.
     families_seen: moka::sync::Cache<String, ()>,
@@ -205,6 +209,7 @@ impl Quarantine {
             downloads: downloads::Notes::default(),
             usual: view::Usual::default(),
             precedence: precedence::Precedence::default(),
+            refusals: refusals::Refusals::default(),
             known_tokens: known_tokens::KnownTokens::default(),
             families_seen: moka::sync::Cache::new(100_000),
             root: root::Root::new(settings.names_file.clone()),
@@ -216,6 +221,11 @@ impl Quarantine {
     /// The policy in force.
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.load_full()
+    }
+
+    /// Whether verdicts are enforced now.
+    pub fn mode(&self) -> Mode {
+        self.policy().mode
     }
 
     /// Puts another policy into force, and the names that go with it, at once and for everything.

@@ -57,6 +57,11 @@ fn describe() {
     describe_counter!("lazaret_requests_total", "Requests of clients, by listener, route and status");
     describe_histogram!("lazaret_request_seconds", "Time until our answer began, by listener and route");
     describe_counter!("lazaret_refusals_total", "Files refused to clients, by ecosystem and state");
+    describe_counter!(
+        "lazaret_would_refuse_total",
+        "Files served only because the policy observes, by ecosystem and outcome"
+    );
+    describe_counter!("lazaret_refusals_not_noted_total", "Requests that the daily report does not count");
     describe_counter!("lazaret_decisions_total", "Uploads moved, by ecosystem, new state and who decided");
     describe_counter!("lazaret_findings_total", "Findings with weight in verdicts that were made, by signal");
     describe_counter!("lazaret_advisories_failed_total", "How often the advisories could not be read");

@@ -16,6 +16,7 @@ mod operations;
 mod promises;
 mod reassessment;
 mod releasing;
+mod reports;
 mod rolling_out;
 mod serving_bytes;
 mod shown;

@@ -165,6 +165,7 @@ async fn check_config_shows_every_value_with_its_source() {
     pypi.username                      = "me"                                 # lazaret.toml:3
     store.data_dir                     = "lazaret-data"                       # default
     store.max_bytes                    = "50.0 GiB"                           # default
+    store.report_days                  = 92                                   # default
     teapot.baseline                    = "trust"                              # default
     teapot.poll                        = "2m"                                 # default
     teapot.upstream                    = "http://teapot.activestate.com/"     # default

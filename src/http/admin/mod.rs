@@ -23,6 +23,7 @@ mod decisions;
 mod guard;
 mod openapi;
 mod operations;
+mod reports;
 mod tokens;
 mod trials;
 mod uploads;
@@ -55,6 +56,7 @@ pub fn router(desk: Desk) -> Result<Router, UndeclaredError> {
         .serve("metrics", uploads::metrics)
         .serve("list_uploads", uploads::list)
         .serve("show_upload", uploads::one)
+        .serve("report", reports::report)
         .serve("why", uploads::why)
         .serve("approve", decisions::approve)
         .serve("reject", decisions::reject)

@@ -14,7 +14,7 @@ use super::super::error::ApiError;
 use super::super::extract::{self, Segments, Wanted};
 use super::super::visitor::Visitor;
 use super::file::{if_range_holds, kept, not_yet};
-use crate::domain::Timestamp;
+use crate::domain::{Ecosystem, Timestamp};
 use crate::quarantine::cpan::gate::ReleaseAnswer;
 use crate::quarantine::cpan::served::ServedIndex;
 use crate::quarantine::file_gate::Want;
@@ -159,7 +159,12 @@ pub(super) async fn author_file(
         (_, false) => Want::Whole,
     };
     match quarantine.cpan_release(&parsed, want).await? {
-        ReleaseAnswer::Refused(refusal) => Ok(ApiError::refusal(&refusal, quarantine.public_url())),
+        ReleaseAnswer::Refused(refusal) => {
+            if want != Want::Head {
+                quarantine.note_refusal(Ecosystem::Cpan, &refusal, visitor.fetcher());
+            }
+            Ok(ApiError::refusal(&refusal, quarantine.public_url()))
+        }
         ReleaseAnswer::NotYet { retry_after } => Err(not_yet(retry_after)),
         ReleaseAnswer::Known { size, published } => {
             let mut response = Response::new(Body::empty());
@@ -171,6 +176,7 @@ pub(super) async fn author_file(
         }
         ReleaseAnswer::Ready { sha256, size, published, leave } => {
             quarantine.note_download(sha256, visitor.fetcher());
+            quarantine.note_lenience(&leave, visitor.fetcher());
             let part_wanted = part_wanted && if_range_holds(&headers, &format!("\"{sha256}\""));
             let wanted = if part_wanted { extract::range(&headers, size) } else { Wanted::Whole };
             let mut response = kept(&quarantine, sha256, size, wanted, leave).await?;

@@ -14,7 +14,7 @@ use super::super::error::ApiError;
 use super::super::extract::{self, FileAddress, Wanted};
 use super::super::visitor::Visitor;
 use crate::blob::StageRead;
-use crate::domain::{FileName, Sha256};
+use crate::domain::{Ecosystem, FileName, Sha256};
 use crate::quarantine::fetch::Running;
 use crate::quarantine::file_gate::{FileAnswer, Want};
 use crate::quarantine::{Leave, Quarantine, QuarantineError, Refusal};
@@ -34,6 +34,9 @@ pub(super) async fn file(
 ) -> Result<Response, ApiError> {
     if let Some(owner) = owner_of(&address.filename, ".metadata") {
         let answer = quarantine.metadata(&address.project, address.sha256, &owner).await?;
+        if let Err(refusal) = &answer {
+            quarantine.note_refusal(Ecosystem::Pypi, refusal, visitor.fetcher());
+        }
         return Ok(small(answer, "application/octet-stream", &quarantine));
     }
     if let Some(owner) = owner_of(&address.filename, ".provenance") {
@@ -50,7 +53,12 @@ pub(super) async fn file(
         Want::Whole
     };
     match quarantine.file(&address.project, address.sha256, &address.filename, want).await? {
-        FileAnswer::Refused(refusal) => Ok(ApiError::refusal(&refusal, quarantine.public_url())),
+        FileAnswer::Refused(refusal) => {
+            if want != Want::Head {
+                quarantine.note_refusal(Ecosystem::Pypi, &refusal, visitor.fetcher());
+            }
+            Ok(ApiError::refusal(&refusal, quarantine.public_url()))
+        }
         FileAnswer::NotYet { retry_after } => Err(not_yet(retry_after)),
         FileAnswer::Known { sha256, size } => {
             let unchanged = extract::matches(&headers, &etag);
@@ -62,6 +70,7 @@ pub(super) async fn file(
         }
         FileAnswer::Streaming { sha256, size, fetch, leave } => {
             quarantine.note_download(sha256, visitor.fetcher());
+            quarantine.note_lenience(&leave, visitor.fetcher());
             Ok(streaming(sha256, size, &fetch, leave))
         }
         FileAnswer::Ready { sha256, size, leave } => {
@@ -69,6 +78,7 @@ pub(super) async fn file(
                 return Ok(head(StatusCode::NOT_MODIFIED, sha256, None));
             }
             quarantine.note_download(sha256, visitor.fetcher());
+            quarantine.note_lenience(&leave, visitor.fetcher());
             let wanted = if part_wanted { extract::range(&headers, size) } else { Wanted::Whole };
             kept(&quarantine, sha256, size, wanted, leave).await
         }
