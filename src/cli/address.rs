@@ -46,6 +46,11 @@ pub(super) fn read_admin_token(data_dir: &Path) -> Result<String, CliError> {
     }
 }
 
+/// A short file of the data folder, if it is there and readable.
+pub(super) fn small_text(path: &Path) -> Option<String> {
+    read(path).ok().flatten()
+}
+
 fn read(path: &Path) -> Result<Option<String>, CliError> {
     let mut text = String::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));

@@ -26,11 +26,48 @@ const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// An approval may have to fetch the file first.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 
+/// Speaks HTTP/1.1, with TLS where the address wants it.
+pub(super) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// An answer with everything that it says.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) status: StatusCode,
+    /// The reason phrase, where it is not the usual one.
+    pub(super) reason: Option<String>,
+    pub(super) headers: http::HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Asks anybody, without a token, for a short answer.
+pub(super) async fn fetch(
+    client: &HttpClient,
+    method: Method,
+    url: &Url,
+    headers: &[(header::HeaderName, String)],
+    longest: usize,
+    patience: Duration,
+) -> Result<Fetched, String> {
+    let mut builder = Request::builder().method(method).uri(url.as_str());
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    let request = builder.body(Full::default()).map_err(|error| error.to_string())?;
+    let exchange = async {
+        let (head, body) = client.request(request).await.map_err(|error| causes(&error))?.into_parts();
+        let body = Limited::new(body, longest).collect().await.map_err(|error| causes(&*error))?.to_bytes();
+        let reason = head.extensions.get::<hyper::ext::ReasonPhrase>();
+        let reason = reason.map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
+        Ok(Fetched { status: head.status, reason, headers: head.headers, body })
+    };
+    tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}
+
 /// A way to the admin API, with a token.
 pub(super) struct ApiClient {
     base: Url,
     token: HeaderValue,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
 }
 
 impl ApiClient {
@@ -156,7 +193,7 @@ fn parse_url(text: &str) -> Result<Url, CliError> {
 }
 
 /// An HTTP client that trusts the system's certificates and the configured ones.
-fn build(ca_file: Option<&Path>) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, CliError> {
+pub(super) fn build(ca_file: Option<&Path>) -> Result<HttpClient, CliError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {

@@ -10,6 +10,7 @@ mod check_config;
 mod check_report;
 mod client_setup;
 mod decide;
+mod doctor;
 mod error;
 mod init;
 mod lock;
@@ -107,6 +108,8 @@ enum Command {
     Lock(lock::Command),
     /// Turn a lock or requirements file into constraints that leave vulnerable versions for fixed, released ones.
     Remedy(remedy::Arguments),
+    /// Look at all that a house needs, or with --via at the way to it; exit 1 if something fails.
+    Doctor(doctor::Arguments),
     /// Say what was refused each day, and what would have been while the policy only observes.
     Report(report::Arguments),
     /// Read or verify the ledger.
@@ -180,6 +183,7 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
         Command::Check(arguments) => check::run(shell, config, &arguments).await,
         Command::Lock(command) => lock::run(shell, config, &command).await,
         Command::Remedy(arguments) => remedy::run(shell, config, &arguments).await,
+        Command::Doctor(arguments) => Box::pin(doctor::run(shell, config, &arguments)).await,
         Command::Report(arguments) => report::run(shell, config, &arguments).await,
         Command::Audit(command) => audit::run(shell, config, &command, doors).await,
         Command::Token(command) => token::run(shell, config, &command).await,

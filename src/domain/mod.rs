@@ -12,6 +12,7 @@ pub mod listing;
 pub mod name;
 pub mod network;
 pub mod perl_version;
+pub mod probe;
 pub mod score;
 pub mod standing;
 pub mod state;

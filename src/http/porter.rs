@@ -17,8 +17,8 @@ use crate::store::Token;
 
 /// How often the memory of clients is tidied up.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
-/// What answers without a token: health, and where a refusal's link leads.
-const OPEN_TO_ALL: [&str; 3] = ["/livez", "/readyz", "/uploads/{id}"];
+/// What answers without a token: health, where a refusal's link leads, and what shows that the way here changes no answer.
+const OPEN_TO_ALL: [&str; 6] = ["/livez", "/readyz", "/uploads/{id}", "/probe/refusal", "/probe/file", "/probe/page"];
 
 /// The rules of the doors.
 #[derive(Debug, Clone, Default)]

@@ -144,6 +144,12 @@ impl Certificates {
     }
 }
 
+/// Whether these files could be used now, and until when the certificate counts, if it says so.
+pub fn inspect(files: &TlsFiles, now: Timestamp) -> Result<Option<Timestamp>, TlsError> {
+    read(files, now)?;
+    Ok(certificates_in(&files.certificate)?.first().and_then(end_of))
+}
+
 fn read(files: &TlsFiles, now: Timestamp) -> Result<ServerConfig, TlsError> {
     let TlsFiles { certificate, key, client_ca } = files;
     let chain = certificates_in(certificate)?;

@@ -8,7 +8,9 @@ use url::Url;
 
 use super::client::{Answered, Question, count_spoiled, settle};
 use super::error::host_of;
+use super::freshness::upstream_clock;
 use super::{AllowedHosts, Credentials, FileBody, Upstream, UpstreamError};
+use crate::domain::Timestamp;
 
 /// A file to fetch.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct FileAnswer {
     pub length: Option<u64>,
     /// `Content-Type`, or nothing.
     pub content_type: String,
+    /// The upstream's clock.
+    pub date: Option<Timestamp>,
     /// The bytes.
     pub body: FileBody,
 }
@@ -69,12 +73,13 @@ impl Upstream {
         }
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
+        let date = upstream_clock(response.headers());
         // A Content-Encoding is left alone, as pip does: servers that label a .tar.gz so send its very bytes, and the digest decides.
         let most = request.range.map_or(request.max_bytes, |range| request.max_bytes.min(range.end - range.start));
         let body = FileBody::new(response.into_body(), &host, most, self.idle_timeout())
             .inspect_err(|error| count_spoiled(&host, error))?
             .counted();
-        Ok(FileAnswer { length: body.promised(), content_type, body })
+        Ok(FileAnswer { length: body.promised(), content_type, date, body })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the stories need: a clock moved by hand, packages made to order, a fake index with faults, and a house to test.
 
 pub(crate) mod authority;
+pub(crate) mod balancer;
 pub(crate) mod browser;
 pub(crate) mod chaos;
 pub(crate) mod clock;

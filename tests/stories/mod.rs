@@ -7,6 +7,7 @@ mod cpan_faults;
 mod cpan_names;
 mod cpan_proxy;
 mod cpan_review;
+mod doctor;
 mod doors;
 mod identity;
 mod lock_files;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use crate::common::old_machine::OldMachine;
-use crate::common::{Fault, FakePypi, HandClock, Manner};
+use crate::common::{FakePypi, Fault, HandClock, Manner};
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
@@ -107,7 +107,8 @@ async fn init_overwrites_nothing_and_leaves_nothing_half() {
         assert!(text(&refused).contains("is there already, and nothing was written"), "{}", text(&refused));
         assert_eq!(machine.read(there), "mine");
         let written = std::fs::read_dir(machine.folder.path()).expect("a folder").flatten();
-        let written: Vec<_> = written.map(|entry| entry.file_name()).filter(|name| *name != "bin" && *name != "home").collect();
+        let written: Vec<_> =
+            written.map(|entry| entry.file_name()).filter(|name| *name != "bin" && *name != "home").collect();
         assert_eq!(written, [there]);
     }
     // A link that leads nowhere is not written through either.

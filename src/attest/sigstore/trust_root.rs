@@ -14,7 +14,7 @@ use sigstore_verify::{CertificateError, Error, TransparencyLogError, Verifier};
 
 use super::Identity;
 use crate::attest::{AttestError, Attestation, Doubt};
-use crate::domain::Sha256;
+use crate::domain::{Sha256, Timestamp};
 
 /// Largest file read, in bytes; Sigstore's has seven thousand.
 const LARGEST_ROOT: usize = 1024 * 1024;
@@ -26,6 +26,7 @@ const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 pub struct TrustRoot {
     verifier: Verifier,
     digest: Sha256,
+    until: Option<Timestamp>,
 }
 
 impl TrustRoot {
@@ -60,7 +61,12 @@ impl TrustRoot {
             }
         }
         let verifier = Verifier::new(&root).map_err(|error| wrong(Doubt::short(error)))?;
-        Ok(Self { verifier, digest: Sha256::of(json.as_bytes()) })
+        Ok(Self { verifier, digest: Sha256::of(json.as_bytes()), until: end_of(json) })
+    }
+
+    /// When the last of its keys or authorities of some kind ended; `None` while each kind has one that goes on.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
     }
 
     /// SHA-256 of its JSON: evidence says with it who was trusted.
@@ -90,6 +96,21 @@ impl fmt::Debug for TrustRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TrustRoot({})", self.digest)
     }
+}
+
+/// The earliest of the ends after which nothing of one kind counts any more. Old keys end; a root as a whole ends with its last.
+fn end_of(json: &str) -> Option<Timestamp> {
+    let root: serde_json::Value = serde_json::from_str(json).ok()?;
+    let ends = |entry: &serde_json::Value| {
+        let period = entry.get("validFor").or_else(|| entry.get("publicKey")?.get("validFor"));
+        let end = period.and_then(|period| period.get("end")?.as_str()).unwrap_or_default();
+        Timestamp::parse(end, &time::format_description::well_known::Rfc3339).ok()
+    };
+    let of_kind = |kind: &str| {
+        let all: Option<Vec<Timestamp>> = root.get(kind)?.as_array()?.iter().map(ends).collect();
+        all?.into_iter().max()
+    };
+    ["certificateAuthorities", "tlogs", "ctlogs"].into_iter().filter_map(of_kind).min()
 }
 
 /// The same facts in Sigstore's own order: a bundle of version 0.3, which demands a proof of inclusion for each entry.

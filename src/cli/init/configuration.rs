@@ -59,7 +59,9 @@ impl Draft<'_> {
         made.line("# deploy/lazaret.toml shows every key with its default; `lazaret check-config` prints what is in force, and why.");
         made.line("");
         made.line("[listen]");
-        made.line("# Loopback until you decide otherwise: then give messages an address to link to, and look at [tls].");
+        made.line(
+            "# Loopback until you decide otherwise: then give messages an address to link to, and look at [tls].",
+        );
         made.line("# packages = \"127.0.0.1:8080\"");
         made.line("# public_url = \"https://lazaret.example.test/\"");
         made.line("");
@@ -116,7 +118,10 @@ impl Draft<'_> {
         shown: &Shown,
     ) {
         made.line("");
-        made.line(&format!("# From {}. Asked first: what it has is never taken from anywhere else.", comment(&index.from)));
+        made.line(&format!(
+            "# From {}. Asked first: what it has is never taken from anywhere else.",
+            comment(&index.from)
+        ));
         made.line("[[pypi.private]]");
         made.line(&format!("name = {}", quoted(name)));
         made.line(&format!("index = {}", quoted(index.url.as_str())));
@@ -157,7 +162,10 @@ impl Draft<'_> {
         made.tell("CPAN", &first.url, "public: what is new waits", &first.from);
         for (place, mirror) in others.iter().enumerate() {
             made.line("");
-            made.line(&format!("# From {}. If this is a DarkPAN, it is asked first and trusted:", comment(&mirror.from)));
+            made.line(&format!(
+                "# From {}. If this is a DarkPAN, it is asked first and trusted:",
+                comment(&mirror.from)
+            ));
             made.left_out(mirror);
             made.line("# [[cpan.private]]");
             made.line(&format!("# name = \"darkpan-{}\"", place + 1));
@@ -237,10 +245,18 @@ impl Configuration {
 fn vendor(made: &mut Configuration, own: &BTreeSet<ProjectName>, both: &BTreeSet<ProjectName>) -> String {
     let count = |names: &BTreeSet<ProjectName>| text::count(names.len() as u64, "name");
     if own.len() > MOST_NAMES {
-        made.line(&format!("# It lists {} of its own and {} of the public index: too many to write down.", count(own), count(both)));
+        made.line(&format!(
+            "# It lists {} of its own and {} of the public index: too many to write down.",
+            count(own),
+            count(both)
+        ));
         made.line("# As it stands, all of them come past the hold. Write here the ones that you want from it.");
         made.line("# names = [\"acme-*\"]");
-        return format!("private: all its {}, {} public ones among them: see the comment", own.len() + both.len(), both.len());
+        return format!(
+            "private: all its {}, {} public ones among them: see the comment",
+            own.len() + both.len(),
+            both.len()
+        );
     }
     made.line("# It also lists public names, so it is asked only for these. A name that comes later must be added, or it is public.");
     made.line("names = [");
@@ -259,7 +275,9 @@ fn vendor(made: &mut Configuration, own: &BTreeSet<ProjectName>, both: &BTreeSet
     }
     made.line("]");
     match both.len() {
-        more if more > MOST_IN_COMMON => format!("private: {}; {} public ones come from the public index", count(own), both.len()),
+        more if more > MOST_IN_COMMON => {
+            format!("private: {}; {} public ones come from the public index", count(own), both.len())
+        }
         _ => format!("vendor: {}, {} of them on both sides", count_both(own, both), both.len()),
     }
 }
@@ -270,7 +288,8 @@ fn count_both(own: &BTreeSet<ProjectName>, both: &BTreeSet<ProjectName>) -> Stri
 
 /// The policy over the built-in one: observing until then, or not at all.
 pub(super) fn policy(enforce_from: Option<Timestamp>, internal: &BTreeSet<ProjectName>) -> String {
-    let mut lines = vec!["# lazaret's policy, over the built-in one. policies/README.md explains every key.".to_owned()];
+    let mut lines =
+        vec!["# lazaret's policy, over the built-in one. policies/README.md explains every key.".to_owned()];
     match enforce_from {
         None => lines.push("mode = \"enforce\"".to_owned()),
         Some(from) => {
@@ -282,7 +301,9 @@ pub(super) fn policy(enforce_from: Option<Timestamp>, internal: &BTreeSet<Projec
             lines.push("mode = \"observe\"".to_owned());
             let key = format!("enforce_from = {}", text::rfc3339(from));
             if POLICY_KNOWS_ENFORCE_FROM {
-                lines.push("# From here on what is held is refused. Earlier: mode = \"enforce\", and SIGHUP.".to_owned());
+                lines.push(
+                    "# From here on what is held is refused. Earlier: mode = \"enforce\", and SIGHUP.".to_owned(),
+                );
                 lines.push(key);
             } else {
                 lines.push("# From this day on it should refuse. This lazaret does not do that by itself yet: write mode = \"enforce\" then.".to_owned());

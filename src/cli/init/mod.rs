@@ -41,7 +41,11 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments:
     let from = (!arguments.enforce).then(|| midnight_after(shell));
     let mut papers = Vec::new();
     let configuration = draft.configuration(&mut papers);
-    papers.push(Paper { path: place.policy(), text: configuration::policy(from, &configuration.internal), secret: false });
+    papers.push(Paper {
+        path: place.policy(),
+        text: configuration::policy(from, &configuration.internal),
+        secret: false,
+    });
     papers.push(Paper { path: place.file.clone(), text: configuration.text, secret: false });
     let policy = papers.iter().find(|paper| paper.path == place.policy()).map(|paper| paper.text.as_str());
     // What serve would refuse is not written.

@@ -10,7 +10,9 @@ use url::Url;
 use crate::config::Discovered;
 use crate::domain::ProjectName;
 use crate::registry::pypi::root::read_names;
-use crate::upstream::{AllowedHosts, ClientSettings, Credentials, PageAnswer, PageRequest, Secret, Upstream, UpstreamError};
+use crate::upstream::{
+    AllowedHosts, ClientSettings, Credentials, PageAnswer, PageRequest, Secret, Upstream, UpstreamError,
+};
 
 /// The largest list there is has 40 MB.
 const LONGEST_LIST: u64 = 128 << 20;
@@ -70,7 +72,11 @@ impl Lists {
         let mut names = BTreeSet::new();
         self.read(index, |name| {
             names.insert(name);
-            if names.len() > MOST_NAMES { Err("it lists more names than an index of one's own".to_owned()) } else { Ok(()) }
+            if names.len() > MOST_NAMES {
+                Err("it lists more names than an index of one's own".to_owned())
+            } else {
+                Ok(())
+            }
         })
         .await?;
         Ok(names)

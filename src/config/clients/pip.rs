@@ -126,10 +126,10 @@ mod tests {
 
     #[test]
     fn several_addresses_in_one_setting_are_several() {
-        assert_eq!(words("\\nhttps://a.example.test\\nhttps://b.example.test"), [
-            "https://a.example.test",
-            "https://b.example.test"
-        ]);
+        assert_eq!(
+            words("\\nhttps://a.example.test\\nhttps://b.example.test"),
+            ["https://a.example.test", "https://b.example.test"]
+        );
     }
 
     proptest::proptest! {

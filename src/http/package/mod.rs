@@ -17,6 +17,7 @@ mod cpan;
 mod file;
 mod forward;
 pub(in crate::http) mod health;
+mod probe;
 mod pypi;
 mod status;
 
@@ -44,6 +45,9 @@ pub fn router(quarantine: Arc<Quarantine>, door: Door, via: &str, forwarding: Fo
         .route("/pypi/legacy/", any(not_here))
         // What people and monitors read.
         .route("/uploads/{id}", get(status::page))
+        .route("/probe/refusal", get(probe::refusal))
+        .route("/probe/file", get(probe::file))
+        .route("/probe/page", get(probe::page))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(not_here)
