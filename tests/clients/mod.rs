@@ -3,6 +3,7 @@
 //! `scripts/client-tools` puts the first into `target/client-tools` and installs the others as Debian has them. Every row of the project's notes on the protocol that
 //! the design relies on has its test here, because it is the stock client's words that a developer sees.
 
+mod commuter;
 mod decisions;
 mod families;
 mod installs;

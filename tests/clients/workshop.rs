@@ -244,6 +244,11 @@ fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("client-tools")
 }
 
+/// The pip of one of the two pips.
+pub(super) fn pip_of(client: Client) -> PathBuf {
+    tool(client, "pip")
+}
+
 /// A program of a client's virtual environment.
 fn tool(client: Client, program: &str) -> PathBuf {
     let path = tools().join(client.folder()).join("bin").join(program);
