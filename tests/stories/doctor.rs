@@ -112,8 +112,8 @@ async fn the_doctor_finds_what_a_house_lacks() {
     std::fs::remove_dir_all(data("store")).expect("removed");
     has(&doctor().await, "fail", "store", "the store is gone");
 
-    std::fs::set_permissions(data("admin.token"), PermissionsExt::from_mode(0o644)).expect("changed");
-    std::fs::set_permissions(data(""), PermissionsExt::from_mode(0o777)).expect("changed");
+    std::fs::set_permissions(data("admin.token"), std::fs::Permissions::from_mode(0o644)).expect("changed");
+    std::fs::set_permissions(data(""), std::fs::Permissions::from_mode(0o777)).expect("changed");
     let said = doctor().await;
     has(&said, "fail", "permissions", "admin.token");
     has(&said, "fail", "permissions", "may write");
