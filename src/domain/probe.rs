@@ -17,8 +17,9 @@ pub const CACHE_CONTROL: &str = "private, max-age=0, no-transform";
 const LINES: usize = 2_000;
 
 static FILE: LazyLock<Bytes> = LazyLock::new(|| {
-    let lines: String = (0..LINES).map(|line| format!("lazaret probe, line {line:05}, easily compressed\n")).collect();
-    lines.into()
+    let lines: Vec<String> =
+        (0..LINES).map(|line| format!("lazaret probe, line {line:05}, easily compressed\n")).collect();
+    lines.concat().into()
 });
 
 static PAGE: LazyLock<Bytes> = LazyLock::new(|| {

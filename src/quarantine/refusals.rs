@@ -100,7 +100,7 @@ pub struct Line {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Day {
     /// `2026-11-27`.
-    day: String,
+    date: String,
     lines: Vec<Line>,
     /// Requests that have no line.
     left_out: u64,
@@ -271,7 +271,7 @@ impl Quarantine {
     async fn day_of(&self, date: Date) -> Result<Option<Day>, QuarantineError> {
         let Some(bytes) = self.store.snapshot(&place_of(date)).await? else { return Ok(None) };
         let day: Option<Day> = serde_json::from_slice(&bytes).ok();
-        Ok(day.filter(|day| day.day == written(date)))
+        Ok(day.filter(|day| day.date == written(date)))
     }
 
     /// Empties the places of days that are kept no longer.
@@ -345,8 +345,8 @@ impl Line {
 
 impl Today {
     fn as_day(&self) -> Day {
-        let day = self.date.map(written).unwrap_or_default();
-        Day { day, lines: self.lines.values().cloned().collect(), left_out: self.left_out }
+        let date = self.date.map(written).unwrap_or_default();
+        Day { date, lines: self.lines.values().cloned().collect(), left_out: self.left_out }
     }
 }
 
@@ -358,7 +358,7 @@ impl Report {
         });
         for line in day.lines {
             if self.lines.len() < LONGEST_REPORT {
-                self.lines.push((day.day.clone(), line));
+                self.lines.push((day.date.clone(), line));
             } else {
                 self.left_out = self.left_out.saturating_add(line.count);
             }

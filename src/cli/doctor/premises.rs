@@ -57,7 +57,7 @@ pub(super) fn certificates(lines: &mut Lines, config: &Config, now: Timestamp) {
     match tls::inspect(&files, now) {
         Err(error) => lines.fail("certificates", error.to_string(), "put a pair that fits in its place"),
         Ok(None) => {
-            lines.warn("certificates", "usable, but it does not say until when", "look at it with openssl x509")
+            lines.warn("certificates", "usable, but it does not say until when", "look at it with openssl x509");
         }
         Ok(Some(until)) => {
             let days = (until - now).whole_days();
@@ -115,7 +115,7 @@ pub(super) fn disk(lines: &mut Lines, shell: &Shell<'_>, config: &Config) {
             let what = format!("{name} has {} left", bytesize::ByteSize::b(left));
             match left {
                 left if left < TOO_LITTLE => {
-                    lines.fail("disk", what, "free some: decisions are refused when it is full")
+                    lines.fail("disk", what, "free some: decisions are refused when it is full");
                 }
                 left if left < LITTLE => lines.warn("disk", what, "free some, or lower store.max_bytes"),
                 _ => lines.ok("disk", what),
@@ -180,7 +180,7 @@ pub(super) async fn store(lines: &mut Lines, shell: &Shell<'_>, config: &Config)
             );
         }
         (true, true, None) => {
-            lines.fail("store", format!("{} cannot be read", marker.display()), "put it back from a backup")
+            lines.fail("store", format!("{} cannot be read", marker.display()), "put it back from a backup");
         }
         (false, true, _) => lines.fail(
             "store",

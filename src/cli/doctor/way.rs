@@ -42,7 +42,7 @@ pub(super) async fn look(base: &Url, ca_file: Option<&Path>) -> Result<Lines, Cl
     let Some(refused) = way.get(&mut lines, "refusal", Method::GET, "probe/refusal", &[]).await else {
         return Ok(lines);
     };
-    way.refusal(&mut lines, &refused);
+    refusal(&mut lines, &refused);
     way.head(&mut lines).await;
     way.file(&mut lines).await;
     way.range(&mut lines).await;
@@ -72,35 +72,6 @@ impl Way<'_> {
                 lines.fail(check, format!("no whole answer: {why}"), "look whether it leads to the packages listener");
                 None
             }
-        }
-    }
-
-    fn refusal(&self, lines: &mut Lines, refused: &Fetched) {
-        if refused.status != StatusCode::FORBIDDEN {
-            let what = format!("/probe/refusal answers {} in the place of 403", refused.status.as_u16());
-            lines.fail("refusal", what, "lead all paths to the packages listener, and let its statuses through");
-        }
-        if refused.reason.as_deref() == Some(probe::phrase().as_str()) {
-            lines.ok("reason phrase", "arrives unchanged: pip prints why");
-        } else {
-            let what = match &refused.reason {
-                Some(_) => "another one arrives",
-                None => "it does not arrive",
-            };
-            let next = "speak HTTP/1.1 to clients and let the phrase through; without it pip prints no reason";
-            lines.fail("reason phrase", what, next);
-        }
-        let is_problem = text(&refused.headers, header::CONTENT_TYPE).starts_with("application/problem+json");
-        let said = serde_json::from_slice::<Json>(&refused.body).ok();
-        let detail = said.as_ref().and_then(|said| said.get("detail")?.as_str()).unwrap_or_default();
-        if is_problem && detail.contains(probe::WHY) {
-            lines.ok("body of a 403", "arrives unchanged: uv prints it");
-        } else {
-            lines.fail(
-                "body of a 403",
-                "another one arrives",
-                "switch error pages of the balancer's own off for this service",
-            );
         }
     }
 
@@ -195,6 +166,36 @@ impl Way<'_> {
         } else {
             lines.ok("gzip", "packed pages arrive as they were sent");
         }
+    }
+}
+
+/// The phrase and the body of a refusal.
+fn refusal(lines: &mut Lines, refused: &Fetched) {
+    if refused.status != StatusCode::FORBIDDEN {
+        let what = format!("/probe/refusal answers {} in the place of 403", refused.status.as_u16());
+        lines.fail("refusal", what, "lead all paths to the packages listener, and let its statuses through");
+    }
+    if refused.reason.as_deref() == Some(probe::phrase().as_str()) {
+        lines.ok("reason phrase", "arrives unchanged: pip prints why");
+    } else {
+        let what = match &refused.reason {
+            Some(_) => "another one arrives",
+            None => "it does not arrive",
+        };
+        let next = "speak HTTP/1.1 to clients and let the phrase through; without it pip prints no reason";
+        lines.fail("reason phrase", what, next);
+    }
+    let is_problem = text(&refused.headers, header::CONTENT_TYPE).starts_with("application/problem+json");
+    let said = serde_json::from_slice::<Json>(&refused.body).ok();
+    let detail = said.as_ref().and_then(|said| said.get("detail")?.as_str()).unwrap_or_default();
+    if is_problem && detail.contains(probe::WHY) {
+        lines.ok("body of a 403", "arrives unchanged: uv prints it");
+    } else {
+        lines.fail(
+            "body of a 403",
+            "another one arrives",
+            "switch error pages of the balancer's own off for this service",
+        );
     }
 }
 

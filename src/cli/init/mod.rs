@@ -74,15 +74,12 @@ impl Place {
         let stem = file.file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.is_empty());
         let stem = stem.ok_or_else(|| refused("name a file, like lazaret.toml"))?.to_owned();
         let path = shell.directory.join(file);
-        let beside = match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            None => None,
+        let mut beside = None;
+        if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty()) {
             // Paths in a configuration begin in the directory in which lazaret is started.
-            Some(_) => {
-                let folder = path.parent().map(std::fs::canonicalize);
-                let folder = folder.and_then(Result::ok);
-                Some(folder.ok_or_else(|| refused("its folder is not there; make it first"))?)
-            }
-        };
+            let folder = path.parent().map(std::fs::canonicalize).and_then(Result::ok);
+            beside = Some(folder.ok_or_else(|| refused("its folder is not there; make it first"))?);
+        }
         Ok(Self { file: path, beside, stem })
     }
 
