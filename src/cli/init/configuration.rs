@@ -225,7 +225,7 @@ impl Configuration {
 
     fn left_out(&mut self, found: &Discovered) {
         if found.password.is_some() || !found.username.is_empty() {
-            self.line("# Its address had credentials, which lazaret cannot send there: they were left out.");
+            self.line("# Its address had credentials, which were left out: only a [[cpan.private]] takes a username and a password.");
         }
     }
 

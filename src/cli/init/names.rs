@@ -140,7 +140,7 @@ fn credentials(base: &Url, index: &Discovered) -> Option<Credentials> {
     if index.username.is_empty() && secret.is_none() {
         return None;
     }
-    Some(Credentials::for_index(base, &index.username, Secret::new(secret.unwrap_or_default())))
+    Some(Credentials::for_index(base, &index.username, &Secret::new(secret.unwrap_or_default())))
 }
 
 fn shown(names: Result<BTreeSet<ProjectName>, String>, public: Result<&HashSet<ProjectName>, &String>) -> Shown {
