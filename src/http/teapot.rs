@@ -73,6 +73,8 @@ fn respond(answer: Answer, method: &Method) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // A sentence may repeat the name that was asked for: no browser may take it for a page.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(Ok(location)) = answer.location.map(HeaderValue::try_from) {
         headers.insert(header::LOCATION, location);
     }

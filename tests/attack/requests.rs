@@ -112,7 +112,7 @@ fn is_harmless(what: &str, raw: &Raw) {
     assert!(!text.to_ascii_lowercase().contains("\nx-injected"), "{what}: a header was made: {text}");
     if text.contains("<script>") {
         let head = raw.head().to_ascii_lowercase();
-        assert!(head.contains("json") && head.contains("x-content-type-options: nosniff"), "{what}: {text}");
+        assert!(head.contains("x-content-type-options: nosniff") && !head.contains("text/html"), "{what}: {text}");
     }
 }
 
@@ -129,6 +129,7 @@ enum End {
 use End::{Last, One, Refused};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "most of it is a table")]
 async fn a_request_that_could_be_read_in_two_ways_is_read_in_none() {
     let doors = Doors::open().await;
     let next = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -243,6 +244,7 @@ async fn a_request_that_could_be_read_in_two_ways_is_read_in_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "most of it is a table")]
 async fn a_path_leads_to_what_it_names_and_nowhere_else() {
     let doors = Doors::open().await;
     let sha = doors.held.sha256();
@@ -466,7 +468,8 @@ async fn what_people_and_upstreams_write_makes_no_header_and_no_markup() {
         );
         let raw = send(address, request.as_bytes()).await;
         let (head, text) = (raw.head(), raw.text());
-        assert!(!head.to_ascii_lowercase().contains("x-injected:") && raw.answers() == 1, "{path}: {head}");
+        let injected = head.lines().any(|line| line.to_ascii_lowercase().starts_with("x-injected"));
+        assert!(!injected && raw.answers() == 1, "{path}: {head}");
         assert!(
             head.bytes().all(|byte| byte == b'\r' || byte == b'\n' || (b' '..=b'~').contains(&byte)),
             "{path}: {head}"
@@ -507,7 +510,7 @@ async fn an_address_of_elsewhere_is_not_gone_to() {
                 let what = format!("{method} {target} at {door}");
                 is_harmless(&what, &raw);
                 // Who uses the teapot door as a proxy gets the repository in whatever place.
-                let is_repository = door == "teapot" && raw.status() == 200;
+                let is_repository = door == "teapot" && [200, 301].contains(&raw.status());
                 let is_refused = (400..500).contains(&raw.status()) || raw.status() == 0;
                 assert!(is_refused || is_repository, "{what}: {}", raw.text());
             }

@@ -51,7 +51,7 @@ impl Staff {
         let house = TestHouse::furnish().config(unlimited).start().await;
         let mut sent = BTreeMap::new();
         for role in ROLES {
-            let token = hire(&house, role, role, None).await;
+            let token = hire(&house, &format!("a-{role}"), role, None).await;
             let basic = base64::engine::general_purpose::STANDARD.encode(format!("token:{token}"));
             // As pip sends it, and as a client of packages has it.
             sent.insert(format!("{role} as a client of packages"), format!("Basic {basic}"));

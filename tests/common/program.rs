@@ -73,7 +73,7 @@ impl Program {
     }
 
     /// What monitors see of this name and these labels.
-    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let bearer = format!("Bearer {}", self.admin_token());
         let url = format!("{}/metrics", self.address("admin"));
         let answer = self.browser.send(Method::GET, &url, &[("authorization", &bearer)], None).await;

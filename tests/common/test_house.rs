@@ -266,7 +266,7 @@ impl TestHouse {
     }
 
     /// What monitors see of this name and these labels; all houses of a process are counted together.
-    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let url = format!("{}/metrics", self.house.addresses().admin.trim_end_matches('/'));
         let bearer = format!("Bearer {}", self.token);
         let answer = self.browser.send(Method::GET, &url, &[("authorization", &bearer)], None).await;
