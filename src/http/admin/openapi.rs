@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{artifacts, audit, baselines, blocks, checks, corrections, decisions, tokens, trials, uploads};
+use super::{artifacts, audit, baselines, blocks, checks, corrections, decisions, glass, tokens, trials, uploads};
 
 /// The scheme whose roles the operations declare.
 struct Tokens;
@@ -46,6 +46,10 @@ impl Modify for Tokens {
         trials::remedies,
         checks::check,
         checks::addresses,
+        glass::status,
+        glass::open,
+        glass::confirm,
+        glass::close,
         tokens::list,
         tokens::create,
         tokens::revoke,
