@@ -19,6 +19,9 @@ impl Asker {
     /// Whoever may have most: what nobody may have, he may not have either.
     pub(super) const OBSERVER: Self = Self { own: Some(Mode::Observe) };
 
+    /// Whoever may have least: what he may have, everybody may.
+    pub(super) const ENFORCER: Self = Self { own: Some(Mode::Enforce) };
+
     /// Whose token has this mode, if it has one.
     pub const fn with(own: Option<Mode>) -> Self {
         Self { own }
