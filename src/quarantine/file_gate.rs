@@ -113,13 +113,13 @@ impl Quarantine {
         {
             return Ok(FileAnswer::Streaming { sha256, size, fetch, leave });
         }
-        let asked = tokio::time::Instant::now();
+        let began = tokio::time::Instant::now();
         if want == Want::Whole
             && let Some(size) = fetch.cleared(VERIFICATION_WAIT).await
         {
             return Ok(FileAnswer::Streaming { sha256, size, fetch, leave });
         }
-        match fetch.settled(VERIFICATION_WAIT.saturating_sub(asked.elapsed())).await {
+        match fetch.settled(VERIFICATION_WAIT.saturating_sub(began.elapsed())).await {
             Some(Ok(upload)) if self.may_leave(&upload, asker) => {
                 Ok(FileAnswer::Ready { sha256, size: upload.size.unwrap_or_default(), leave })
             }
