@@ -1,5 +1,7 @@
 //! The house: builds every room and joins them. No other room knows them all.
 
+mod policy_keeper;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use self::policy_keeper::PolicyKeeper;
 use crate::attest::TrustRoot;
 use crate::blob::{ObjectBlobs, StagingArea};
 use crate::config::{Baseline, Config, PrivateIndex};
@@ -51,7 +54,7 @@ pub struct Addresses {
 pub struct House {
     addresses: Addresses,
     data_dir: PathBuf,
-    policy_file: Option<PathBuf>,
+    policy: Arc<PolicyKeeper>,
     certificates: Option<Arc<Certificates>>,
     clock: Arc<dyn Clock>,
     quarantine: Arc<Quarantine>,
@@ -159,8 +162,11 @@ impl House {
         if let Some(certificates) = &certificates {
             tasks.push(tokio::spawn(certificates.clone().watch(clock.clone(), closed)));
         }
+        let policy = PolicyKeeper::new(policy_file, data_dir.clone(), clock.clone(), quarantine.clone());
+        let policy = Arc::new(policy);
+        tasks.push(tokio::spawn(policy.clone().watch(closing.subscribe())));
         let house =
-            Self { addresses, data_dir, policy_file, certificates, clock, quarantine, driver, marker, closing, tasks };
+            Self { addresses, data_dir, policy, certificates, clock, quarantine, driver, marker, closing, tasks };
         house.write_addresses().await?;
         Ok(house)
     }
@@ -195,20 +201,7 @@ impl House {
 
     /// Reads the policy file, the refreshed lists of names and their weights again. If one has an error, all stays as it was.
     pub async fn reload_policy(&self) -> anyhow::Result<()> {
-        let policy = policy_from(self.policy_file.as_deref())?;
-        let corpora = corpora_for(
-            &self.data_dir,
-            self.policy_file.as_deref(),
-            &policy,
-            &*self.quarantine.store,
-            self.clock.now(),
-        )
-        .await?;
-        tell_policy(&self.quarantine.store, &policy, &*self.clock).await?;
-        tracing::info!(digest = %policy.digest, source = policy.source, "policy loaded");
-        self.quarantine.set_policy(policy, corpora);
-        self.quarantine.judge_waiting().await?;
-        Ok(())
+        self.policy.reload().await
     }
 
     /// Reads the certificates again, for connections that begin from now on. If one has an error, all stay as they were.
@@ -359,7 +352,8 @@ async fn first_token(store: &Arc<dyn Store>, data_dir: &Path, clock: &dyn Clock)
 async fn tell_policy(store: &Arc<dyn Store>, policy: &Policy, clock: &dyn Clock) -> anyhow::Result<()> {
     let summary = format!("policy {} from {}", policy.digest, policy.source);
     let mut event = EventDraft::new(clock.now(), Actor::house("start"), EventKind::PolicyLoaded, summary);
-    event.details = serde_json::json!({ "digest": policy.digest });
+    let frozen = Ecosystem::ALL.map(|ecosystem| policy.freeze.of(ecosystem).map(|since| since.to_string()));
+    event.details = serde_json::json!({ "digest": policy.digest, "frozen": frozen });
     store.commit(Change { events: vec![event], ..Change::default() }).await?;
     Ok(())
 }

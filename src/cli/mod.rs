@@ -5,6 +5,7 @@ mod api_client;
 mod audit;
 mod baseline;
 mod block;
+mod break_glass;
 mod check;
 mod check_config;
 mod check_report;
@@ -115,6 +116,9 @@ enum Command {
     /// Read or verify the ledger.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Let everything out that is not known to be bad, for a few hours: two admins together.
+    #[command(subcommand)]
+    BreakGlass(break_glass::Command),
     /// Make, list or revoke access tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -186,6 +190,7 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
         Command::Doctor(arguments) => Box::pin(doctor::run(shell, config, &arguments)).await,
         Command::Report(arguments) => report::run(shell, config, &arguments).await,
         Command::Audit(command) => audit::run(shell, config, &command, doors).await,
+        Command::BreakGlass(command) => break_glass::run(shell, config, &command).await,
         Command::Token(command) => token::run(shell, config, &command).await,
     }
 }

@@ -9,7 +9,7 @@ use super::decide::{Expiry, UploadName, upload_name};
 use super::shell::Shell;
 use super::text::{self, Table};
 use super::{CliError, Format, Printing};
-use crate::domain::Role;
+use crate::domain::{Mode, Role};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -23,6 +23,9 @@ pub(super) enum Command {
         /// When it ends: 30d, or a time.
         #[arg(long)]
         expires: Option<Expiry>,
+        /// enforce or observe: how its client is served, whatever the policy's mode is.
+        #[arg(long)]
+        mode: Option<Mode>,
         #[command(flatten)]
         printing: Printing,
     },
@@ -44,10 +47,13 @@ pub(super) enum Command {
 pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, command: &Command) -> Result<(), CliError> {
     let client = ApiClient::find(shell, config)?;
     match command {
-        Command::Create { name, role, expires, printing } => {
+        Command::Create { name, role, expires, mode, printing } => {
             let mut body = json!({"name": name, "role": role});
             if let Some(expires) = expires {
                 body["expires"] = json!(expires.rfc3339(shell.now())?);
+            }
+            if let Some(mode) = mode {
+                body["mode"] = json!(mode);
             }
             let answer = client.post(&["tokens"], &body).await?;
             match (printing.format, answer.get("token").and_then(Json::as_str)) {
@@ -77,7 +83,7 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, command: &
 
 fn table(answer: &Json) -> String {
     let tokens = answer.get("items").unwrap_or(answer).as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut table = Table::with_headings(["name", "role", "created", "ends"]);
+    let mut table = Table::with_headings(["name", "role", "mode", "created", "ends"]);
     for token in tokens {
         let part = |key: &str| token.get(key).and_then(Json::as_str);
         let time = |key: &str| part(key).map(text::time);
@@ -85,6 +91,7 @@ fn table(answer: &Json) -> String {
         table.row([
             part("name").unwrap_or_default().to_owned(),
             part("role").unwrap_or_default().to_owned(),
+            part("mode").unwrap_or("as all").to_owned(),
             time("created").unwrap_or_default(),
             ends.unwrap_or_else(|| "never".to_owned()),
         ]);

@@ -28,6 +28,8 @@ pub(super) struct Upload {
     pub(super) verdict: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) findings: Vec<Finding>,
+    /// When it left through the broken glass.
+    pub(super) to_review: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,10 +77,15 @@ impl Upload {
 
     /// `held until 2026-11-28 14:00 UTC`, `held, waits for a reviewer`, `released`.
     pub(super) fn standing(&self) -> String {
-        match (self.state.as_str(), &self.hold_until, self.verdict.as_deref()) {
+        let standing = match (self.state.as_str(), &self.hold_until, self.verdict.as_deref()) {
             ("held", _, Some("review" | "reject")) => "held, waits for a reviewer".to_owned(),
             ("held", Some(until), _) => format!("held until {}", text::time(until)),
             (state, ..) => text::line(state),
+        };
+        if self.to_review.is_some() {
+            format!("{standing}; went through the broken glass, review it")
+        } else {
+            standing
         }
     }
 

@@ -49,6 +49,14 @@ pub enum EventKind {
     TokenCreated,
     /// A token was revoked.
     TokenRevoked,
+    /// An admin asked for the glass to be broken.
+    BreakGlassAsked,
+    /// A second one agreed: what is held leaves, unless it is known to be bad.
+    BreakGlassOpened,
+    /// A held file left through the broken glass.
+    BreakGlassPassed,
+    /// The glass was put back, its time was over, or nobody agreed.
+    BreakGlassClosed,
 }
 
 /// An event before it has its place in the chain.

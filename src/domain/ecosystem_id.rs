@@ -18,6 +18,9 @@ pub enum Ecosystem {
 }
 
 impl Ecosystem {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Pypi, Self::Cpan, Self::Teapot];
+
     /// The word used in configuration, URLs and identifiers.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod audit;
+pub mod break_glass;
 pub mod clock;
 pub mod digest;
 pub mod ecosystem_id;
@@ -9,6 +10,7 @@ pub mod family;
 pub mod file;
 pub mod finding;
 pub mod listing;
+pub mod mode;
 pub mod name;
 pub mod network;
 pub mod perl_version;
@@ -24,6 +26,7 @@ mod version_parts;
 
 pub use actor::{Actor, Role};
 pub use audit::{Event, EventDraft, EventKind};
+pub use break_glass::BreakGlass;
 pub use clock::{Clock, SystemClock};
 pub use digest::{Digest, DigestAlgorithm, Sha256};
 pub use ecosystem_id::Ecosystem;
@@ -34,6 +37,7 @@ pub use listing::{
     CoreMetadata, HiddenFile, KnownFile, KnownProject, ListedFile, Listing, Origin, PageRead, ProjectStatus, Provided,
     Standing, Yanked,
 };
+pub use mode::Mode;
 pub use name::{NamePattern, Project, ProjectName};
 pub use network::{InvalidNetwork, Network};
 pub use score::Score;

@@ -188,6 +188,15 @@ impl NamePattern {
         self.matches_text(&package.replace("::", "-"))
     }
 
+    /// Whether every name that the other pattern covers is covered by this one too.
+    pub fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Exact(name)) => self.matches(name),
+            (Self::Prefix(prefix), Self::Prefix(longer)) => longer.starts_with(prefix),
+            (Self::Exact(_), Self::Prefix(_)) => false,
+        }
+    }
+
     fn matches_text(&self, name: &str) -> bool {
         match self {
             Self::Exact(exact) => exact.as_str() == name,

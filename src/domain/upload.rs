@@ -192,6 +192,9 @@ pub struct Upload {
     /// When a client first asked for its bytes.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub requested: Option<Timestamp>,
+    /// When it left through the broken glass, last.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub passed: Option<Timestamp>,
     /// Counts changes of this row, for compare-and-set.
     #[serde(default)]
     pub revision: u64,
@@ -206,6 +209,12 @@ impl Upload {
             Ecosystem::Teapot => " ",
         };
         format!("{}{separator}{}", self.project, self.version)
+    }
+
+    /// When it left through the broken glass, if nobody has looked at it since.
+    pub fn awaits_review(&self) -> Option<Timestamp> {
+        let looked_at = self.decision.as_ref().filter(|_| self.decided_by_person()).map(|decision| decision.at);
+        self.passed.filter(|passed| looked_at.is_none_or(|at| at < *passed))
     }
 
     /// Whether a person brought it to its present state.

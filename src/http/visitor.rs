@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::error::ApiError;
 use crate::domain::{Network, Sha256};
-use crate::quarantine::Fetcher;
+use crate::quarantine::{Asker, Fetcher};
 use crate::store::Token;
 
 /// More hops than this are no way that a request came.
@@ -39,6 +39,11 @@ impl Visitor {
             (None, Some(name)) => Fetcher::Named(name.clone()),
             (None, None) => Fetcher::Address(self.address),
         }
+    }
+
+    /// For whom the gate is asked: its token may have a mode of its own.
+    pub(super) fn asker(&self) -> Asker {
+        Asker::with(self.token.as_ref().and_then(|token| token.mode))
     }
 }
 

@@ -103,6 +103,9 @@ impl Driver {
 
     /// Does everything that is due now, once.
     pub async fn run_due(&self) -> Result<(), QuarantineError> {
+        self.quarantine.mind_the_hour();
+        self.quarantine.mind_the_glass().await?;
+        self.quarantine.keep_freeze().await?;
         let now = self.quarantine.timekeeper.wall();
         for project in self.quarantine.due_projects(DUE).await? {
             if self.paused.get(&project).is_some_and(|until| now < until) {

@@ -74,7 +74,7 @@ pub fn may_approve(
     if let Examination::Failed { why, .. } = &upload.examination {
         return Err(Refusal::Failed(why.clone()));
     }
-    let (weight, limit) = (upload.verdict.score, policy.review.two_person_above);
+    let (weight, limit) = (upload.verdict.score, policy.for_project(&upload.project).review.two_person_above);
     if limit > Score::NONE && weight > limit {
         return Err(Refusal::TwoPeople { score: weight, limit });
     }
@@ -132,6 +132,7 @@ mod tests {
             metadata: None,
             pins: None,
             requested: None,
+            passed: None,
             revision: 1,
         }
     }

@@ -2,16 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::file::{LONGEST_FILE, NamespaceTable, PolicyError, PolicyFile, ScoreTable, SignalTable, Source};
+use super::file::{
+    LONGEST_FILE, NamespaceTable, OverrideTable, PolicyError, PolicyFile, ScoreTable, SignalTable, Source,
+};
+use super::freezes::Freezes;
 use super::is_hard;
+use super::modes::Modes;
+use super::overrides::{self, Override};
+use super::own::{self, Own};
 use super::weighing::Weighing;
-use crate::domain::{Ecosystem, Family, NamePattern, Project, Score, Sha256};
+use crate::domain::{Ecosystem, Family, Mode, NamePattern, Project, Score, Sha256, Timestamp};
 
 /// The built-in policy's text.
 const BUILT_IN: &str = include_str!("../../policies/default.toml");
@@ -24,27 +31,6 @@ const LONGEST_HOLD: Duration = Duration::from_hours(24 * 366 * 10);
 
 /// Chances that an upload is one to refuse before anything is seen: below, one weak finding would decide.
 const LIKELY_BASES: std::ops::RangeInclusive<f64> = 0.01..=0.5;
-
-/// Whether verdicts are enforced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// What is not released is not served.
-    #[default]
-    Enforce,
-    /// Decide and record, refuse only the hard rules.
-    Observe,
-}
-
-impl Mode {
-    /// The word used in policies and answers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Observe => "observe",
-        }
-    }
-}
 
 /// How pages show held files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -167,8 +153,8 @@ impl Default for SignalSettings {
 /// A compiled policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Enforce or observe.
-    pub mode: Mode,
+    /// Where verdicts are enforced, and from when on.
+    pub modes: Modes,
     /// How pages show held files.
     pub held_files: HeldFiles,
     /// How long files wait.
@@ -185,6 +171,12 @@ pub struct Policy {
     pub security_fix: SecurityFixes,
     /// By signal id; what is not here is as [`SignalSettings::default`].
     pub signals: BTreeMap<String, SignalSettings>,
+    /// What is said otherwise about some projects; the first one that speaks of a project holds.
+    pub overrides: Vec<Override>,
+    /// Who publishes our own packages on the public index.
+    pub own: Vec<Own>,
+    /// Since when nothing new leaves. It changes no verdict and is not in the digest: nothing is judged again for it.
+    pub freeze: Freezes,
     /// Of everything above and of the rules of deciding: the same digest decides the same.
     pub digest: Sha256,
     /// Where it was read from.
@@ -195,7 +187,7 @@ impl Policy {
     /// The policy without any file.
     pub fn built_in() -> Self {
         let mut policy = Self {
-            mode: Mode::default(),
+            modes: Modes::default(),
             held_files: HeldFiles::default(),
             hold: Holds { default: Duration::from_hours(72), medium: Duration::from_hours(7 * 24) },
             namespaces: Namespaces::default(),
@@ -204,6 +196,9 @@ impl Policy {
             weighing: Weighing::default(),
             security_fix: SecurityFixes { hold: Duration::from_hours(4), most_score: Score::hundredths(15) },
             signals: BTreeMap::new(),
+            overrides: Vec::new(),
+            own: Vec::new(),
+            freeze: Freezes::default(),
             digest: Sha256::from_bytes([0; 32]),
             source: "the built-in policy".to_owned(),
         };
@@ -212,7 +207,7 @@ impl Policy {
             // A test reads the text, so this does not happen; the values above hold everything new all the same.
             tracing::error!(%error, "the built-in policy cannot be read");
         }
-        policy.digest = policy.digest_now();
+        policy.seal();
         policy
     }
 
@@ -233,13 +228,39 @@ impl Policy {
         let mut policy = Self::built_in();
         policy.overlay(Source { text, name: source })?;
         source.clone_into(&mut policy.source);
-        policy.digest = policy.digest_now();
+        policy.seal();
         Ok(policy)
     }
 
     /// Whether a name is ours.
     pub fn is_internal(&self, project: &Project) -> bool {
         self.namespaces.of(project.ecosystem).iter().any(|pattern| pattern.matches(&project.name))
+    }
+
+    /// The mode in which an ecosystem's files are served at this moment.
+    pub fn mode_at(&self, ecosystem: Ecosystem, now: Timestamp) -> Mode {
+        self.modes.at(ecosystem, now)
+    }
+
+    /// The override that holds for a project.
+    pub fn override_for(&self, project: &Project) -> Option<&Override> {
+        self.overrides.iter().find(|other| other.covers(project))
+    }
+
+    /// Who publishes a package of ours on the public index.
+    pub fn own_for(&self, project: &Project) -> Option<&Own> {
+        self.own.iter().find(|own| own.covers(project))
+    }
+
+    /// The policy as it is for a project.
+    pub fn for_project(&self, project: &Project) -> &Self {
+        self.override_for(project).map_or(self, |other| &other.policy)
+    }
+
+    /// The longest time that passes in an ecosystem before time alone may release anything.
+    pub fn longest_hold(&self, ecosystem: Ecosystem) -> Duration {
+        let others = self.overrides.iter().filter(|other| other.ecosystem == ecosystem);
+        others.map(|other| other.policy.hold.longest()).fold(self.hold.longest(), Duration::max)
     }
 
     /// What is said about a signal.
@@ -250,7 +271,7 @@ impl Policy {
     /// Takes over what the text says.
     fn overlay(&mut self, source: Source<'_>) -> Result<(), PolicyError> {
         let file = source.read()?;
-        self.mode = file.mode.unwrap_or(self.mode);
+        self.modes.overlay(source, &file)?;
         self.held_files = file.held_files.unwrap_or(self.held_files);
         set(&mut self.hold.default, file.hold.default.as_ref(), |text| duration(source, "hold.default", text))?;
         set(&mut self.hold.medium, file.hold.medium.as_ref(), |text| duration(source, "hold.medium", text))?;
@@ -272,23 +293,67 @@ impl Policy {
         for (id, table) in &file.signals {
             self.overlay_signal(source, id, table)?;
         }
-        self.check_order(source, &file)
+        self.check_order(source, &file)?;
+        self.freeze.overlay(source, file.freeze.as_ref())?;
+        if !file.own.is_empty() {
+            self.own = own::read(source, &file.own)?;
+        }
+        if !file.overrides.is_empty() {
+            self.overrides = overrides::read(source, self, &file.overrides)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what an override says; this is the copy of the policy that it is for its projects.
+    pub(super) fn overlay_override(
+        &mut self,
+        source: Source<'_>,
+        key: &str,
+        table: &OverrideTable,
+    ) -> Result<(), PolicyError> {
+        let of = |part: &str| format!("{key}.{part}");
+        set(&mut self.hold.default, table.hold.as_ref(), |text| duration(source, &of("hold"), text))?;
+        set(&mut self.hold.medium, table.medium.as_ref(), |text| duration(source, &of("medium"), text))?;
+        if table.medium.is_none() {
+            self.hold.medium = self.hold.medium.max(self.hold.default);
+        }
+        let (medium, high) = (table.thresholds.medium.as_ref(), table.thresholds.high.as_ref());
+        set(&mut self.thresholds.medium, medium, |value| score(source, &of("thresholds.medium"), value))?;
+        set(&mut self.thresholds.high, high, |value| score(source, &of("thresholds.high"), value))?;
+        let two = table.two_person_above.as_ref();
+        set(&mut self.review.two_person_above, two, |value| score(source, &of("two_person_above"), value))?;
+        for (id, table) in &table.signals {
+            self.overlay_signal(source, id, table)?;
+        }
+        let holds = table.medium.as_ref().or(table.hold.as_ref());
+        self.check_values(source, holds.map(Spanned::span), medium.or(high).map(Spanned::span), key)
     }
 
     /// The milder of two values must not be the stricter one: more findings would make a verdict milder.
     fn check_order(&self, source: Source<'_>, file: &PolicyFile) -> Result<(), PolicyError> {
-        let written = file.hold.medium.as_ref();
-        if let Some(written) = written.filter(|_| self.hold.medium < self.hold.default) {
+        let thresholds = file.thresholds.medium.as_ref().or(file.thresholds.high.as_ref());
+        let hold = file.hold.medium.as_ref().map(Spanned::span);
+        self.check_values(source, hold, thresholds.map(Spanned::span), "")
+    }
+
+    fn check_values(
+        &self,
+        source: Source<'_>,
+        hold: Option<Range<usize>>,
+        thresholds: Option<Range<usize>>,
+        table: &str,
+    ) -> Result<(), PolicyError> {
+        let key = |key: &str| if table.is_empty() { key.to_owned() } else { format!("{table}: {key}") };
+        if let Some(written) = hold.filter(|_| self.hold.medium < self.hold.default) {
             let [medium, default] = [self.hold.medium, self.hold.default].map(humantime::format_duration);
             let why =
                 format!("{medium} is shorter than hold.default, {default}: what is suspicious waits at least as long");
-            return Err(source.error("hold.medium", written.span(), why));
+            return Err(source.error(&key("hold.medium"), written, why));
         }
-        let thresholds = file.thresholds.medium.as_ref().or(file.thresholds.high.as_ref());
         if let Some(written) = thresholds.filter(|_| self.thresholds.medium > self.thresholds.high) {
             let (medium, high) = (self.thresholds.medium, self.thresholds.high);
             let why = format!("{medium} is above thresholds.high, {high}");
-            return Err(source.error("thresholds.medium", written.span(), why));
+            return Err(source.error(&key("thresholds.medium"), written, why));
         }
         Ok(())
     }
@@ -365,12 +430,26 @@ impl Policy {
         Ok(())
     }
 
-    /// SHA-256 over the values, not over the text: a comment changes no verdict.
-    fn digest_now(&self) -> Sha256 {
+    /// Notes the digest, also where an override is a policy of its own: SHA-256 over the values, not over the text, because a
+    /// comment changes no verdict.
+    fn seal(&mut self) {
+        let overrides: Vec<serde_json::Value> = self.overrides.iter().map(Override::values).collect();
+        let mut values = self.values();
+        if !overrides.is_empty() {
+            values["overrides"] = overrides.into();
+        }
+        self.digest = Sha256::of(values.to_string().as_bytes());
+        for other in &mut self.overrides {
+            other.policy.digest = self.digest;
+        }
+    }
+
+    /// Everything that decides, without overrides.
+    pub(super) fn values(&self) -> serde_json::Value {
         let names = |patterns: &[NamePattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let values = serde_json::json!({
+        serde_json::json!({
             "rules": RULES,
-            "mode": self.mode,
+            "modes": self.modes,
             "held_files": self.held_files,
             "hold": self.hold,
             "pypi": names(&self.namespaces.pypi),
@@ -381,8 +460,8 @@ impl Policy {
             "weighing": self.weighing,
             "security_fix": self.security_fix,
             "signals": self.signals,
-        });
-        Sha256::of(values.to_string().as_bytes())
+            "own": self.own,
+        })
     }
 }
 

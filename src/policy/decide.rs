@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::compile::{Missing, Policy, SignalSettings};
+use super::overrides::Override;
+use super::own::Proof;
 use super::{explain, is_hard};
 use crate::domain::{
-    Confidence, Finding, NOT_OFFERED, Origin, Outcome, Project, Score, Severity, Timestamp, UNAVAILABLE, Verdict,
+    Confidence, Family, Finding, NOT_OFFERED, Origin, Outcome, Project, Score, Severity, Timestamp, UNAVAILABLE,
+    Verdict,
 };
 
 /// The signal that stands for the hold itself: where it is waived, new files do not wait for their age.
@@ -37,6 +40,8 @@ pub struct Case<'a> {
     pub private_hold: Option<Duration>,
     /// If it fixes something that is in use here.
     pub fix: Option<&'a SecurityFix>,
+    /// What the attestation of this very file proves, where somebody looked.
+    pub proof: Option<&'a Proof>,
 }
 
 impl Case<'_> {
@@ -57,9 +62,17 @@ impl Case<'_> {
 ///
 /// More findings never make the outcome milder.
 pub fn decide(case: &Case<'_>, findings: &[Finding], policy: &Policy, now: Timestamp) -> Verdict {
-    let counted = Counted::new(case, findings, policy);
+    let told = policy.override_for(case.project).map(Override::finding);
+    let policy = policy.for_project(case.project);
+    // Neither its age nor its name says anything of what our own workflow has signed.
+    let own = policy.own_for(case.project).filter(|_| case.origin.is_public());
+    let checked = own.map(|own| own.check(case.proof));
+    let is_ours = checked.as_ref().is_some_and(Result::is_ok);
+    let mut counted = Counted::new(case, findings, policy, is_ours);
     let score = policy.weighing.score(&counted.findings);
-    let (outcome, until, reason) = counted.judge(case, score, policy, now);
+    let (outcome, until, reason) = counted.judge(case, score, policy, (now, is_ours));
+    counted.findings.extend(own.zip(checked.as_ref()).map(|(own, checked)| own.finding(checked)));
+    counted.findings.extend(told);
     Verdict { outcome, until, score, reason, findings: counted.findings, policy: policy.digest }
 }
 
@@ -69,12 +82,14 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(case: &Case<'_>, findings: &[Finding], policy: &Policy) -> Self {
+    fn new(case: &Case<'_>, findings: &[Finding], policy: &Policy, is_ours: bool) -> Self {
         let mut counted: Vec<Finding> = Vec::new();
         for finding in findings {
             let settings = policy.signal(&finding.signal);
             let nothing_to_tell = was_not_offered(finding) && settings.missing == Missing::Open;
-            if case.counts(&finding.signal, settings) && !nothing_to_tell {
+            let is_exempt =
+                is_ours && !is_hard(&finding.signal) && (finding.family == Family::Name || finding.signal == AGE);
+            if case.counts(&finding.signal, settings) && !nothing_to_tell && !is_exempt {
                 let points = if is_missing(finding) { 0 } else { settings.points.unwrap_or(finding.points).min(100) };
                 counted.push(Finding { points, ..finding.clone() });
             }
@@ -94,7 +109,7 @@ impl Counted {
         case: &Case<'_>,
         score: Score,
         policy: &Policy,
-        now: Timestamp,
+        (now, is_ours): (Timestamp, bool),
     ) -> (Outcome, Option<Timestamp>, String) {
         if let Some(finding) = self.seen().find(|finding| is_certain(finding, Severity::Critical)) {
             return (Outcome::Reject, None, explain::rejected(finding));
@@ -112,7 +127,7 @@ impl Counted {
         let hold = match case.origin {
             Origin::Private(_) => case.private_hold.unwrap_or(Duration::ZERO),
             Origin::Public if suspicious.is_some() => policy.hold.medium,
-            Origin::Public if case.is_waived(AGE) => Duration::ZERO,
+            Origin::Public if is_ours || case.is_waived(AGE) => Duration::ZERO,
             Origin::Public => policy.hold.default,
         };
         let until = end_of(case.clock_start, hold);
@@ -122,6 +137,7 @@ impl Counted {
         match (suspicious, now < until) {
             (None, true) => (Outcome::Hold, Some(until), explain::held(until)),
             (Some(finding), true) => (Outcome::Hold, Some(until), explain::held_because(finding, until)),
+            (None, false) if is_ours => (Outcome::Release, None, explain::ours()),
             (None, false) => (Outcome::Release, None, explain::released()),
             (Some(finding), false) => (Outcome::Release, None, explain::released_although(finding)),
         }
@@ -199,7 +215,6 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::Family;
     use crate::policy::Policy;
 
     const START: Timestamp = datetime!(2026-11-25 14:00 UTC);
@@ -232,6 +247,7 @@ mod tests {
             clock_start: START,
             waived: &[],
             blocked: None,
+            proof: None,
             private_hold: None,
             fix: None,
         }
@@ -392,6 +408,53 @@ mod tests {
         assert_eq!((open.outcome, open.findings.len(), open.score), (Outcome::Release, 1, Score::NONE));
         assert_eq!(at(72, &[unavailable("hold")], &policy).until, Some(START + time::Duration::days(7)));
         assert_eq!(at(1000, &[unavailable("deny")], &policy).outcome, Outcome::Review);
+    }
+
+    #[test]
+    fn what_our_workflow_signed_waits_neither_for_its_age_nor_for_its_name() {
+        let own =
+            "[[own]]\nprojects = [\"six\"]\nrepository = \"https://github.com/acme/six\"\nworkflow = \"release.yml\"\n";
+        let policy = policy(own);
+        let proof = Proof {
+            kind: "GitHub".into(),
+            repository: Some("acme/six".into()),
+            workflow: Some("release.yml".into()),
+            unproved: None,
+        };
+        let project = project();
+        let signed = Case { proof: Some(&proof), ..public(&project) };
+        let of = |signal, family| Finding { family, ..finding(signal, Severity::High, Confidence::High, 90) };
+        let at_once = |findings: &[Finding], case: &Case<'_>| decide(case, findings, &policy, START).outcome;
+        let name = of("typosquat", Family::Name);
+        assert_eq!(at_once(std::slice::from_ref(&name), &signed), Outcome::Release);
+        assert_eq!(at_once(std::slice::from_ref(&name), &public(&project)), Outcome::Review, "nothing proves it");
+        assert_eq!(at_once(&[], &public(&project)), Outcome::Hold);
+        assert_eq!(at_once(&[of("startup-hook", Family::Content)], &signed), Outcome::Review);
+        let told = decide(&signed, &[name], &policy, START);
+        assert_eq!(told.findings.len(), 1);
+        assert_eq!((told.findings[0].signal.as_ref(), told.reason.as_str()), ("own-package", explain::ours().as_str()));
+        for hard in super::super::HARD {
+            let hard = Finding { severity: Severity::Critical, ..of(hard, Family::Name) };
+            assert_eq!(at_once(&[hard], &signed), Outcome::Reject, "a hard rule is a hard rule");
+        }
+        let private = Origin::Private("corp".into());
+        let inside = Case { origin: &private, ..signed };
+        assert!(decide(&inside, &[], &policy, START).findings.is_empty(), "it speaks of the public index");
+    }
+
+    #[test]
+    fn no_override_makes_a_hard_rule_milder_and_one_that_holds_is_told() {
+        let text = "[[override]]\necosystem = \"pypi\"\nprojects = [\"six\"]\nhold = \"0s\"\nthresholds = { medium = 1.0, high = 1.0 }\nmode = \"observe\"\nreason = \"ours\"\n";
+        let policy = policy(text);
+        let quick = at(0, &[finding("other", Severity::Low, Confidence::Low, 60)], &policy);
+        assert_eq!((quick.outcome, quick.policy), (Outcome::Release, policy.digest));
+        assert_eq!(quick.findings.last().unwrap().summary, "An override of the policy holds for it: ours");
+        let other: Project = "pypi:seven".parse().unwrap();
+        assert_eq!(decide(&public(&other), &[], &policy, START).outcome, Outcome::Hold);
+        for hard in super::super::HARD {
+            let hard = finding(hard, Severity::Critical, Confidence::High, 100);
+            assert_eq!(at(0, &[hard], &policy).outcome, Outcome::Reject);
+        }
     }
 
     #[test]

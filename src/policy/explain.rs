@@ -48,6 +48,11 @@ pub(super) fn blocked(reason: &str) -> String {
     sentence(&format!("blocked: {reason}"), "")
 }
 
+/// What our own workflow has signed.
+pub(super) fn ours() -> String {
+    "ours, as its attestation proves, and nothing speaks against it".to_owned()
+}
+
 /// The hold is over.
 pub(super) fn released() -> String {
     "old enough, and nothing speaks against it".to_owned()

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::compile::{HeldFiles, Missing, Mode};
+use super::compile::{HeldFiles, Missing};
+use crate::domain::{Ecosystem, Mode};
 
 /// Longest policy file read.
 pub(super) const LONGEST_FILE: u64 = 1 << 20;
@@ -49,6 +50,8 @@ pub enum PolicyError {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PolicyFile {
     pub mode: Option<Mode>,
+    pub modes: ModeTable,
+    pub enforce_from: Option<Spanned<toml::Value>>,
     pub held_files: Option<HeldFiles>,
     pub hold: HoldTable,
     pub namespaces: NamespaceTable,
@@ -57,6 +60,42 @@ pub(super) struct PolicyFile {
     pub score: ScoreTable,
     pub security_fix: SecurityFixTable,
     pub signals: BTreeMap<Spanned<String>, SignalTable>,
+    #[serde(rename = "override")]
+    pub overrides: Vec<Spanned<OverrideTable>>,
+    pub freeze: Option<Spanned<toml::Value>>,
+    pub own: Vec<Spanned<OwnTable>>,
+}
+
+/// Who publishes some of our packages.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct OwnTable {
+    pub projects: Option<Spanned<Vec<Spanned<String>>>>,
+    pub repository: Option<Spanned<String>>,
+    pub workflow: Option<Spanned<String>>,
+}
+
+/// What is said otherwise about some projects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct OverrideTable {
+    pub ecosystem: Option<Ecosystem>,
+    pub projects: Option<Spanned<Vec<Spanned<String>>>>,
+    pub reason: Option<Spanned<String>>,
+    pub hold: Option<Spanned<String>>,
+    pub medium: Option<Spanned<String>>,
+    pub thresholds: ThresholdTable,
+    pub two_person_above: Option<Spanned<f64>>,
+    pub mode: Option<Mode>,
+    pub signals: BTreeMap<Spanned<String>, SignalTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ModeTable {
+    pub pypi: Option<Mode>,
+    pub cpan: Option<Mode>,
+    pub teapot: Option<Mode>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,6 +187,18 @@ impl Source<'_> {
         PolicyError::Invalid { file: self.name.to_owned(), line, key: key.to_owned(), why }
     }
 
+    /// The place of a key within a table, as far as a search finds it: the text of a value does not know its own.
+    pub(super) fn place_of(self, key: &str, table: Range<usize>) -> Range<usize> {
+        let rest = self.text.get(table.start..).unwrap_or_default();
+        let found = rest.match_indices(key).find(|(place, _)| {
+            let before = rest.get(..*place).unwrap_or_default().chars().next_back();
+            let after = rest.get(place + key.len()..).unwrap_or_default().trim_start();
+            before.is_none_or(|letter| !letter.is_alphanumeric()) && after.starts_with('=')
+        });
+        let start = table.start + found.map_or(0, |(place, _)| place);
+        start..start + key.len()
+    }
+
     /// The key on the line of this place, with its table: good enough for a person to find it.
     fn key_at(self, place: usize) -> String {
         let before = self.text.get(..place).unwrap_or(self.text);
@@ -168,5 +219,5 @@ impl Source<'_> {
 
 /// The table that a line opens.
 fn table_of(line: &str) -> Option<&str> {
-    line.strip_prefix('[')?.split(']').next().map(str::trim)
+    line.strip_prefix('[')?.trim_start_matches('[').split(']').next().map(str::trim)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::advice::Advice;
 use super::cpan::CpanRecords;
-use super::pypi::ProjectRecords;
+use super::pypi::{ProjectRecords, proof_of};
 use super::teapot::TeapotRecords;
 use crate::archive::Walk;
 use crate::corpus::{Corpus, Neighbour};
@@ -164,7 +164,10 @@ impl Bench<'_> {
         let mut cpan = None;
         let version = &known.file.version;
         let history = project.timeline.history(version);
-        let pypi = self.evidence.pypi.as_ref().and_then(|records| records.facts(version, history.as_ref()));
+        let mut pypi = self.evidence.pypi.as_ref().and_then(|records| records.facts(version, history.as_ref()));
+        if let Some((facts, records)) = pypi.as_mut().zip(self.evidence.pypi.as_ref()) {
+            facts.proof = records.proof(version, &known.file.filename, known.file.promised_sha256());
+        }
         let mut earlier: Vec<Version> = project.timeline.before(version).cloned().collect();
         // The dossier is about one release: what it needs of the others is in its history.
         project.timeline = Arc::default();
@@ -221,7 +224,9 @@ impl Bench<'_> {
         findings.extend(signals::examine(dossier, About::File));
         let fix = security_fix::of(dossier, &findings)
             .map(|fix| policy::SecurityFix { summary: fix.summary, is_trustworthy: fix.is_trustworthy });
-        self.decide_with(&dossier.project, (&dossier.version, dossier.clock_start), &findings, fix.as_ref())
+        let proof = dossier.pypi.as_ref().and_then(|facts| facts.proof.as_ref()).map(proof_of);
+        let of = (&dossier.version, dossier.clock_start);
+        self.decide_with(&dossier.project, of, &findings, (fix.as_ref(), proof.as_ref()))
     }
 
     /// The policy's word on findings already made; for files whose own facts add nothing.
@@ -232,7 +237,7 @@ impl Bench<'_> {
         clock_start: Timestamp,
         findings: &[Finding],
     ) -> Verdict {
-        self.decide_with(facts, (version, clock_start), findings, None)
+        self.decide_with(facts, (version, clock_start), findings, (None, None))
     }
 
     fn decide_with(
@@ -240,7 +245,7 @@ impl Bench<'_> {
         facts: &ProjectFacts,
         (version, clock_start): (&Version, Timestamp),
         findings: &[Finding],
-        fix: Option<&policy::SecurityFix>,
+        (fix, proof): (Option<&policy::SecurityFix>, Option<&policy::Proof>),
     ) -> Verdict {
         let waived = self.waived();
         let case = Case {
@@ -251,6 +256,7 @@ impl Bench<'_> {
             blocked: self.blocked(version),
             private_hold: self.private_hold,
             fix,
+            proof,
         };
         policy::decide(&case, findings, self.policy, self.now)
     }

@@ -10,7 +10,7 @@ use super::desk::{checked_reason, require};
 use super::locked::{ABREAST, Listed, Mismatch, Wanted, WantedFile};
 use super::release::released;
 use super::view::{Entry, View};
-use super::{Quarantine, QuarantineError, explain, printable};
+use super::{Asker, Quarantine, QuarantineError, explain, printable};
 use crate::domain::{Actor, Digest, EventDraft, EventKind, Project, Role, Scope, Sha256, State, Upload, UploadId};
 use crate::policy;
 use crate::store::{Change, StoreError};
@@ -216,7 +216,7 @@ impl Quarantine {
         let now = self.timekeeper.now();
         for (entry, sha256) in entries {
             let file = Some(entry.file.file.filename.to_string());
-            if entry.row.is_none() && entry.state() == State::Released {
+            if entry.row.is_none() && entry.is_open() {
                 found.left.push(left(file, Why::Already, "it is served already", None));
                 continue;
             }
@@ -224,7 +224,9 @@ impl Quarantine {
             let upload = self.row_for(&view, entry.file).await?;
             let id = Some(upload.id.clone());
             let no = match upload.state {
-                State::Released if self.may_leave(&upload) => Some((Why::Already, "it is served already".to_owned())),
+                State::Released if self.may_leave(&upload, Asker::ANYBODY) => {
+                    Some((Why::Already, "it is served already".to_owned()))
+                }
                 State::Rejected | State::Recalled => {
                     let refusal = explain::refusal(&upload, String::new());
                     Some((Why::Rejected, format!("{}; an admin can reopen it (lazaret reopen)", refusal.why)))

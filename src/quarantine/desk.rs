@@ -53,14 +53,21 @@ impl Quarantine {
     /// Lets held uploads in.
     pub async fn approve(self: &Arc<Self>, request: &Request) -> Result<Decided, QuarantineError> {
         let reason = checked_reason(&request.reason)?;
-        let (project, scope, mut uploads) = self.covered(request, |state| state == State::Held).await?;
+        // What was let in and is kept by a freeze may be approved in spite of it.
+        let freezes = self.any_freeze();
+        let wanted = |state| state == State::Held || (freezes && state == State::Released);
+        let (project, scope, mut uploads) = self.covered(request, wanted).await?;
+        if uploads.iter().any(|upload| upload.state == State::Held || self.frozen_since(upload).is_some()) {
+            uploads.retain(|upload| upload.state != State::Released || self.frozen_since(upload).is_some());
+        }
         if scope != Scope::Project && request.expires.is_some() {
             return Err(QuarantineError::BadRequest(format!(
                 "expires: an approval with scope {scope} does not end; leave expires out, or take scope project"
             )));
         }
         if scope != Scope::Project
-            && let Some(upload) = uploads.iter().find(|upload| upload.state != State::Held)
+            && let Some(upload) =
+                uploads.iter().find(|upload| upload.state != State::Held && self.frozen_since(upload).is_none())
         {
             return Err(match upload.state {
                 State::Released => QuarantineError::Conflict { id: upload.id.clone(), state: upload.state },
@@ -442,7 +449,7 @@ fn waiver(
     let mut signals: Vec<String> = vec!["age".to_owned()];
     signals
         .extend(uploads.iter().flat_map(|upload| &upload.verdict.findings).map(|finding| finding.signal.to_string()));
-    signals.retain(|signal| !policy::is_hard(signal));
+    signals.retain(|signal| !policy::is_hard(signal) && ![policy::OVERRIDE, policy::OWN].contains(&&**signal));
     signals.sort();
     signals.dedup();
     let mut event = EventDraft::new(now, request.by.clone(), EventKind::WaiverGranted, reason.to_owned());

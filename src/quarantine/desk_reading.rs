@@ -6,7 +6,9 @@ use serde_json::json;
 use super::desk::Target;
 use super::{Quarantine, QuarantineError};
 use crate::domain::audit::Head;
-use crate::domain::{Actor, Event, EventDraft, EventKind, Role, Sha256, StandingRule, Timestamp, Upload, UploadId};
+use crate::domain::{
+    Actor, Event, EventDraft, EventKind, Mode, Role, Sha256, StandingRule, Timestamp, Upload, UploadId,
+};
 use crate::store::verify::{Verification, verify};
 use crate::store::{Change, Download, Token, UploadQuery};
 
@@ -124,6 +126,18 @@ impl Quarantine {
         expires: Option<Timestamp>,
         by: &Actor,
     ) -> Result<(Token, String), QuarantineError> {
+        self.create_token_in_mode(name, role, expires, None, by).await
+    }
+
+    /// Likewise; its client is served in this mode, whatever is in force for everybody else.
+    pub async fn create_token_in_mode(
+        &self,
+        name: &str,
+        role: Role,
+        expires: Option<Timestamp>,
+        mode: Option<Mode>,
+        by: &Actor,
+    ) -> Result<(Token, String), QuarantineError> {
         let well_named = !name.is_empty()
             && name.len() <= 64
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));
@@ -138,12 +152,18 @@ impl Quarantine {
         if self.store.tokens().await?.iter().any(taken) {
             return Err(QuarantineError::BadRequest(format!("name: there is a token {name} already; revoke it first")));
         }
-        let (made, secret) = new_token(name, role, now, expires);
-        let mut event =
-            EventDraft::new(now, by.clone(), EventKind::TokenCreated, format!("token {name} with the role {role}"));
-        event.details = json!({ "name": name, "role": role });
-        self.store.commit(Change { tokens: vec![made.clone()], events: vec![event], ..Change::default() }).await?;
-        Ok((made, secret))
+        let (mut row, secret) = new_token(name, role, now, expires);
+        row.mode = mode;
+        let served = mode.map(|mode| format!(", served in mode {mode}")).unwrap_or_default();
+        let mut event = EventDraft::new(
+            now,
+            by.clone(),
+            EventKind::TokenCreated,
+            format!("token {name} with the role {role}{served}"),
+        );
+        event.details = json!({ "name": name, "role": role, "mode": mode });
+        self.store.commit(Change { tokens: vec![row.clone()], events: vec![event], ..Change::default() }).await?;
+        Ok((row, secret))
     }
 
     /// Revokes a token.
@@ -169,5 +189,5 @@ pub fn new_token(name: &str, role: Role, created: Timestamp, expires: Option<Tim
     rand::rng().fill_bytes(&mut bytes);
     let secret = format!("lzr_{}", data_encoding::BASE64URL_NOPAD.encode(&bytes));
     let digest = Sha256::of(secret.as_bytes());
-    (Token { name: name.to_owned(), role, digest, created, expires, revoked: None }, secret)
+    (Token { name: name.to_owned(), role, digest, created, expires, revoked: None, mode: None }, secret)
 }

@@ -9,8 +9,8 @@ use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, watch};
 use url::Url;
 
-use super::view::{self, View};
-use super::{Quarantine, QuarantineError, toll};
+use super::view::View;
+use super::{Asker, Quarantine, QuarantineError, toll};
 use crate::archive::{self, Limits, Walk};
 use crate::blob::{Stage, StageReader, Staged};
 use crate::domain::{
@@ -204,19 +204,15 @@ impl Quarantine {
         let outcome = self.settle(view, file, &staged, walk, clear).await;
         let is_cleared = matches!(*tell.borrow(), Progress::Cleared { .. });
         match &outcome {
-            // A decision may have come while the bytes did: the tail is let go only for what is released now.
-            Ok(upload) if !self.may_leave(upload) => stage.fail("it is not released any more"),
+            // A decision may have come while the bytes did: the tail is let go only for what somebody may have now. Whether this
+            // is whoever waits for it, his own leave says.
+            Ok(upload) if !self.may_leave(upload, Asker::OBSERVER) => stage.fail("it is not released any more"),
             Ok(_) => stage.open(),
             // Good bytes that could not be put away (a full disk) reach those who wait for them all the same.
             Err(error) if is_cleared && !matches!(error, QuarantineError::Forbidden(_)) => {}
             Err(error) => stage.fail(error.to_string()),
         }
         outcome
-    }
-
-    /// Whether bytes of this row may leave now.
-    pub(super) fn may_leave(&self, upload: &Upload) -> bool {
-        view::may_leave(upload, self.policy().mode)
     }
 
     async fn stream_in(&self, view: &View, file: &KnownFile, stage: &mut Stage) -> Result<(), QuarantineError> {

@@ -10,7 +10,7 @@ use super::fetch::{Progress, Running, TAIL};
 use super::leave::Leave;
 use super::refresh::Freshness;
 use super::view::{Entry, View};
-use super::{Quarantine, QuarantineError, Refusal, moment};
+use super::{Asker, Quarantine, QuarantineError, Refusal, moment};
 use crate::domain::{CoreMetadata, FileKind, FileName, Project, ProjectName, Sha256, State};
 
 /// How long a Range or a whole archive waits for its verification (rule 3); pip gives up after 15 s without a byte, and comes
@@ -78,8 +78,9 @@ impl Quarantine {
         sha256: Sha256,
         filename: &FileName,
         want: Want,
+        asker: Asker,
     ) -> Result<FileAnswer, QuarantineError> {
-        let (view, opened) = self.pass(name, sha256, filename).await?;
+        let (view, opened) = self.pass(name, sha256, filename, asker).await?;
         if let Err(refusal) = opened {
             metrics::counter!("lazaret_refusals_total").increment(1);
             return Ok(FileAnswer::Refused(refusal));
@@ -90,7 +91,8 @@ impl Quarantine {
             let size = entry.row.and_then(|upload| upload.size).or(entry.file.file.size);
             return Ok(FileAnswer::Known { sha256, size });
         }
-        let leave = Leave::given(self, &view, filename);
+        self.note_leaving(entry.row, asker).await?;
+        let leave = Leave::given(self, &view, filename, asker);
         if entry.row.is_some_and(|upload| upload.examination.passed() == Some(sha256))
             && let Some(size) = self.blobs.size(&sha256).await?
         {
@@ -111,19 +113,19 @@ impl Quarantine {
         {
             return Ok(FileAnswer::Streaming { sha256, size, fetch, leave });
         }
-        let asked = tokio::time::Instant::now();
+        let began = tokio::time::Instant::now();
         if want == Want::Whole
             && let Some(size) = fetch.cleared(VERIFICATION_WAIT).await
         {
             return Ok(FileAnswer::Streaming { sha256, size, fetch, leave });
         }
-        match fetch.settled(VERIFICATION_WAIT.saturating_sub(asked.elapsed())).await {
-            Some(Ok(upload)) if self.may_leave(&upload) => {
+        match fetch.settled(VERIFICATION_WAIT.saturating_sub(began.elapsed())).await {
+            Some(Ok(upload)) if self.may_leave(&upload, asker) => {
                 Ok(FileAnswer::Ready { sha256, size: upload.size.unwrap_or_default(), leave })
             }
             // It was refused while it came, by a person or by its examination.
             Some(Ok(_) | Err(QuarantineError::Forbidden(_))) => {
-                let (_, opened) = self.pass(name, sha256, filename).await?;
+                let (_, opened) = self.pass(name, sha256, filename, asker).await?;
                 let refusal = opened.err().unwrap_or_else(|| self.being_examined(&entry, &view));
                 Ok(FileAnswer::Refused(refusal))
             }
@@ -141,8 +143,9 @@ impl Quarantine {
         name: &ProjectName,
         sha256: Sha256,
         filename: &FileName,
+        asker: Asker,
     ) -> Result<Result<Bytes, Refusal>, QuarantineError> {
-        let (view, opened) = self.pass(name, sha256, filename).await?;
+        let (view, opened) = self.pass(name, sha256, filename, asker).await?;
         if let Err(refusal) = opened {
             metrics::counter!("lazaret_refusals_total").increment(1);
             return Ok(Err(refusal));
@@ -161,12 +164,12 @@ impl Quarantine {
         // Rule 4: what was advertised is served. What the index does not give, or not as it promised, is in the wheel.
         let fetch = self.fetch(&view, filename).await?;
         match fetch.settled(VERIFICATION_WAIT).await {
-            Some(Ok(upload)) if self.may_leave(&upload) => match &upload.metadata {
+            Some(Ok(upload)) if self.may_leave(&upload, asker) => match &upload.metadata {
                 Some(own) => Ok(Ok(self.blobs.whole(own).await?)),
                 None => Err(QuarantineError::NotFound(format!("{filename}.metadata"))),
             },
             Some(Ok(_) | Err(QuarantineError::Forbidden(_))) => {
-                let (_, opened) = self.pass(name, sha256, filename).await?;
+                let (_, opened) = self.pass(name, sha256, filename, asker).await?;
                 Ok(Err(opened.err().unwrap_or_else(|| self.being_examined(&entry, &view))))
             }
             Some(Err(error)) => Err(error),
@@ -180,8 +183,9 @@ impl Quarantine {
         name: &ProjectName,
         sha256: Sha256,
         filename: &FileName,
+        asker: Asker,
     ) -> Result<Result<Bytes, Refusal>, QuarantineError> {
-        let (view, opened) = self.pass(name, sha256, filename).await?;
+        let (view, opened) = self.pass(name, sha256, filename, asker).await?;
         if let Err(refusal) = opened {
             return Ok(Err(refusal));
         }
@@ -214,6 +218,7 @@ impl Quarantine {
         name: &ProjectName,
         sha256: Sha256,
         filename: &FileName,
+        asker: Asker,
     ) -> Result<(Arc<View>, Result<(), Refusal>), QuarantineError> {
         let project = Project::pypi(name.clone());
         let is_listed = |view: &View| view.file(filename).is_some_and(|entry| entry.sha256() == Some(sha256));
@@ -237,7 +242,7 @@ impl Quarantine {
             };
             return Ok((view, opened));
         };
-        let opened = match entry.refusal(&project) {
+        let opened = match entry.under(view.mode_for(asker)).refusal(&project) {
             Some(refusal) => Err(refusal),
             None => Ok(()),
         };

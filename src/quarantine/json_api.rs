@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::refresh::Freshness;
 use super::view::View;
-use super::{Quarantine, QuarantineError, toll};
-use crate::domain::{FileName, ListedFile, Project, ProjectName, Sha256, Version, Yanked};
+use super::{Asker, Quarantine, QuarantineError, toll};
+use crate::domain::{FileName, ListedFile, Mode, Project, ProjectName, Sha256, Version, Yanked};
 use crate::registry::ReadError;
 use crate::registry::pypi::json_api;
 
@@ -20,14 +20,16 @@ impl Quarantine {
         self: &Arc<Self>,
         name: &ProjectName,
         version: Option<&Version>,
+        asker: Asker,
     ) -> Result<Vec<u8>, QuarantineError> {
         let project = Project::pypi(name.clone());
         let view = self.view(&project, Freshness::Usual).await?;
         let missing = || QuarantineError::NotFound(project.to_string());
+        let mode = view.mode_for(asker);
         let shown = match version {
-            Some(version) if view.version(version).any(|entry| entry.is_open()) => version.clone(),
+            Some(version) if view.version(version).any(|entry| entry.under(mode).is_open()) => version.clone(),
             Some(_) => return Err(missing()),
-            None => newest_open(&view).ok_or_else(missing)?,
+            None => newest_open(&view, mode).ok_or_else(missing)?,
         };
         // The document about exactly this version is best; a poor upstream has only the project's.
         for asked in [version, None, Some(&shown)] {
@@ -43,7 +45,7 @@ impl Quarantine {
             let rewritten = off_reactor({
                 let (house, view, shown) = (self.clone(), view.clone(), shown.clone());
                 move || {
-                    let keep = |filename: &FileName, sha256| house.address_here(&view, filename, sha256);
+                    let keep = |filename: &FileName, sha256| house.address_here(&view, filename, sha256, mode);
                     json_api::rewrite(&document, &keep, Some(&shown))
                 }
             });
@@ -53,19 +55,19 @@ impl Quarantine {
                 Err(error) => tracing::warn!(%project, error, "the upstream's JSON document cannot be read"),
             }
         }
-        self.made_document(&view, &shown).await
+        self.made_document(&view, &shown, asker).await
     }
 
     /// Where a client finds a file that it may have.
-    fn address_here(&self, view: &View, filename: &FileName, sha256: Option<Sha256>) -> Option<String> {
-        let entry = view.file(filename)?;
+    fn address_here(&self, view: &View, filename: &FileName, sha256: Option<Sha256>, mode: Mode) -> Option<String> {
+        let entry = view.file(filename)?.under(mode);
         let digest = entry.sha256().filter(|digest| sha256.is_none_or(|sha256| sha256 == *digest))?;
         let base = self.public_url().trim_end_matches('/');
         entry.is_open().then(|| format!("{base}/pypi/files/{}/{digest}/{filename}", view.project.name))
     }
 
     /// Made from what we know, where the upstream has no document about the version that may be shown.
-    async fn made_document(&self, view: &View, shown: &Version) -> Result<Vec<u8>, QuarantineError> {
+    async fn made_document(&self, view: &View, shown: &Version, asker: Asker) -> Result<Vec<u8>, QuarantineError> {
         let mut metadata = None;
         for entry in view.version(shown) {
             if let Some(own) = entry.row.and_then(|upload| upload.metadata) {
@@ -74,9 +76,10 @@ impl Quarantine {
                 break;
             }
         }
-        let files = view.open_files();
+        let files = view.open_files(asker);
+        let mode = view.mode_for(asker);
         let url_of = |file: &ListedFile, sha256: &Sha256| {
-            self.address_here(view, &file.filename, Some(*sha256)).unwrap_or_default()
+            self.address_here(view, &file.filename, Some(*sha256), mode).unwrap_or_default()
         };
         Ok(json_api::synthesise(&view.project.name, shown, metadata.as_ref(), &files, &url_of))
     }
@@ -115,10 +118,10 @@ async fn off_reactor<T: Send + 'static>(
 }
 
 /// The newest released version: the newest final one, and only where there is none a pre-release (as PyPI does).
-fn newest_open(view: &View) -> Option<Version> {
+fn newest_open(view: &View, mode: Mode) -> Option<Version> {
     let open: Vec<(&pep440_rs::Version, &Version)> = view
         .files()
-        .filter(|entry| entry.is_open() && entry.file.file.yanked == Yanked::No)
+        .filter(|entry| entry.under(mode).is_open() && entry.file.file.yanked == Yanked::No)
         .filter_map(|entry| Some((entry.file.file.version.pep440()?, &entry.file.file.version)))
         .collect();
     let newest = |final_only: bool| {

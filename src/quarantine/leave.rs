@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::view::View;
-use super::{Edition, Quarantine, QuarantineError};
+use super::{Asker, Edition, Quarantine, QuarantineError};
 use crate::domain::{FileName, Project, State, UploadId};
 
 /// One answer's leave. A decision that comes while a large file is on its way ends it.
@@ -16,11 +16,12 @@ pub struct Leave {
     edition: Edition,
     /// Whether it is held, and goes out only because the policy does not enforce.
     lenient: bool,
+    asker: Asker,
 }
 
 impl Leave {
     /// For a file that this view lets go.
-    pub(super) fn given(quarantine: &Arc<Quarantine>, view: &View, filename: &FileName) -> Self {
+    pub(super) fn given(quarantine: &Arc<Quarantine>, view: &View, filename: &FileName, asker: Asker) -> Self {
         let entry = view.file(filename);
         let promise = entry.and_then(|entry| entry.file.file.promise.as_ref());
         Self {
@@ -30,6 +31,7 @@ impl Leave {
             from_public: view.known.as_ref().is_some_and(|known| known.origin.is_public()),
             edition: view.edition,
             lenient: entry.is_some_and(|entry| entry.state() == State::Held),
+            asker,
         }
     }
 
@@ -40,6 +42,7 @@ impl Leave {
 
     /// Whether the next bytes may go; costs next to nothing while nothing changed.
     pub async fn check(&mut self) -> Result<(), QuarantineError> {
+        self.quarantine.regime();
         let present = self.quarantine.editions.of(&self.project);
         if present == self.edition {
             return Ok(());
@@ -49,7 +52,7 @@ impl Leave {
             return Err(ended());
         }
         match self.quarantine.store.get(&self.id).await? {
-            Some(upload) if !self.quarantine.may_leave(&upload) => Err(ended()),
+            Some(upload) if !self.quarantine.may_leave(&upload, self.asker) => Err(ended()),
             _ => {
                 self.edition = present;
                 Ok(())

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::broadcast;
 
 use crate::attest::TrustRoot;
 use crate::blob::{Blobs, StagingArea};
 use crate::corpus::Corpora;
-use crate::domain::{Clock, Ecosystem, Origin, Project, State, Timestamp};
-use crate::policy::{Mode, Policy};
+use crate::domain::{BreakGlass, Clock, Ecosystem, Origin, Project, State, Timestamp};
+use crate::policy::Policy;
 use crate::store::Store;
 use crate::upstream::{SingleFlight, Upstream};
 
@@ -17,6 +17,7 @@ pub mod addresses;
 pub mod advice;
 pub mod assess;
 pub mod baseline;
+pub mod break_glass;
 mod budget;
 pub mod check;
 mod corrections;
@@ -31,6 +32,7 @@ mod explain;
 mod family;
 pub mod fetch;
 pub mod file_gate;
+pub mod freeze;
 pub mod indexes;
 pub mod intake;
 pub mod json_api;
@@ -46,6 +48,7 @@ pub mod pypi;
 mod reading;
 pub mod refresh;
 pub mod refusals;
+mod regime;
 pub mod release;
 pub mod remedies;
 pub mod root;
@@ -70,6 +73,7 @@ pub use explain::{moment, printable};
 pub use indexes::{Index, Indexes};
 pub use leave::Leave;
 pub use meter::Meter;
+pub use regime::Asker;
 pub use teapot::{Teapot, TeapotSettings};
 pub use timekeeper::Timekeeper;
 pub use view::View;
@@ -141,6 +145,20 @@ pub struct Quarantine {
     /// What time it is, and whether to believe it.
     pub timekeeper: Timekeeper,
     policy: ArcSwap<Policy>,
+    /// What the policy says at this moment.
+    regime: ArcSwap<regime::Regime>,
+    /// One at a time looks at the clock when an hour has struck.
+    renewing: std::sync::Mutex<()>,
+    /// Where the glass is, as the store has it.
+    glass: std::sync::Mutex<BreakGlass>,
+    /// One at a time changes that.
+    glass_turn: tokio::sync::Mutex<()>,
+    /// What left since it was broken last.
+    passed: std::sync::Mutex<break_glass::Passed>,
+    /// The freezes as the store has them.
+    kept_frosts: tokio::sync::Mutex<freeze::Frosts>,
+    /// Why the policy file cannot be put into force.
+    policy_trouble: ArcSwapOption<String>,
     advisories: ArcSwap<AdvisoryShelf>,
     trust: Option<TrustRoot>,
     /// One at a time changes what is known of accounts.
@@ -184,8 +202,22 @@ impl Quarantine {
             .weigher(|_: &Project, view: &Arc<View>| view.weight())
             .max_capacity(HOT_BYTES)
             .build();
+        let timekeeper = Timekeeper::new(cellars.clock.clone(), highest);
+        let policy = Arc::new(policy);
+        let kept_frosts = freeze::recall(&*cellars.store).await?;
+        let frosts = freeze::frosts_of(&policy, &kept_frosts, timekeeper.latest());
+        let (glass, passed) = break_glass::recall(&*cellars.store).await?;
+        let now = timekeeper.latest();
+        let regime = regime::Regime::of(policy.clone(), frosts, &glass.at(now), now);
         Ok(Arc::new(Self {
-            timekeeper: Timekeeper::new(cellars.clock.clone(), highest),
+            timekeeper,
+            regime: ArcSwap::from_pointee(regime),
+            renewing: std::sync::Mutex::default(),
+            glass: std::sync::Mutex::new(glass),
+            glass_turn: tokio::sync::Mutex::default(),
+            passed: std::sync::Mutex::new(passed),
+            kept_frosts: tokio::sync::Mutex::new(kept_frosts),
+            policy_trouble: ArcSwapOption::empty(),
             store: cellars.store,
             blobs: cellars.blobs,
             staging: cellars.staging,
@@ -194,7 +226,7 @@ impl Quarantine {
             indexes: sides.python,
             cpan: sides.cpan,
             teapot: sides.teapot,
-            policy: ArcSwap::from_pointee(policy),
+            policy: ArcSwap::new(policy),
             advisories: ArcSwap::from_pointee(AdvisoryShelf::opening(settings.advisories.as_ref())),
             trust: settings.trust.take(),
             account_turn: tokio::sync::Mutex::default(),
@@ -223,16 +255,29 @@ impl Quarantine {
         self.policy.load_full()
     }
 
-    /// Whether verdicts are enforced now.
-    pub fn mode(&self) -> Mode {
-        self.policy().mode
-    }
-
     /// Puts another policy into force, and the names that go with it, at once and for everything.
     pub fn set_policy(&self, policy: Policy, corpora: Corpora) {
         self.corpus.store(Arc::new(corpora));
-        self.policy.store(Arc::new(policy));
+        let (policy, now) = (Arc::new(policy), self.timekeeper.latest());
+        {
+            let _one = self.renewing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let frosts = freeze::frosts_of(&policy, self.regime.load().frosts(), now);
+            let regime = regime::Regime::of(policy.clone(), frosts, &self.glass(), now);
+            self.policy.store(policy);
+            self.regime.store(Arc::new(regime));
+        }
         self.outdate_all();
+    }
+
+    /// Notes that the policy file cannot be put into force, or that it is.
+    pub fn note_policy_trouble(&self, trouble: Option<String>) {
+        metrics::gauge!("lazaret_policy_refused").set(if trouble.is_some() { 1.0 } else { 0.0 });
+        self.policy_trouble.store(trouble.map(Arc::new));
+    }
+
+    /// Why the policy in force is not the one in its file.
+    pub fn policy_trouble(&self) -> Option<Arc<String>> {
+        self.policy_trouble.load_full()
     }
 
     /// What messages link to.

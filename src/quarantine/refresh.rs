@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::advice::Advice;
 use super::assess::{self, Bench, Evidence};
 use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
-use super::{Edition, Quarantine, QuarantineError, toll};
-use crate::domain::{Ecosystem, KnownProject, Project, State, Timestamp, Upload};
+use super::{Asker, Edition, Quarantine, QuarantineError, toll};
+use crate::domain::{Ecosystem, KnownProject, Origin, Project, State, Timestamp, Upload};
 use crate::registry::pypi::Format;
 use crate::store::StoreError;
 
@@ -29,6 +29,7 @@ pub enum Freshness {
 impl Quarantine {
     /// The view of a project if one is ready and may still be used: the hot path, without store, upstream or parsing.
     pub fn ready_view(&self, project: &Project) -> Option<Arc<View>> {
+        self.regime();
         let view = self.hot.get(project)?;
         let usable = self.is_present(&view) && self.timekeeper.wall() < view.valid_until;
         usable.then_some(view)
@@ -90,11 +91,11 @@ impl Quarantine {
         Err(QuarantineError::Fetch("the page changed too often while it was read".into()))
     }
 
-    /// A view's page in this format and encoding.
-    pub fn page(&self, view: &Arc<View>, format: Format, encoding: Encoding) -> PreparedPage {
+    /// A view's page in this format and encoding, as somebody sees it.
+    pub fn page(&self, view: &Arc<View>, format: Format, encoding: Encoding, asker: Asker) -> PreparedPage {
         self.usual.note(format, encoding);
         let before = view.weight();
-        let page = view.page(format, encoding);
+        let page = view.page(format, encoding, asker);
         // A view is weighed when it is put in, and grows with the first page that is made of it.
         if view.weight() != before && self.is_present(view) {
             self.hot.insert(view.project.clone(), view.clone());
@@ -158,7 +159,7 @@ impl Quarantine {
             valid_until: self.timekeeper.wall() + self.settings.refresh,
             stale: None,
             edition,
-            appearance: self.appearance(),
+            appearance: self.appearance(project, &Origin::Public),
             public_url: self.settings.public_url.clone(),
         }))
     }
@@ -193,6 +194,7 @@ impl Quarantine {
             _ => now + STALE_RETRY,
         };
         let valid_until = valid_until(&uploads, next_end.map_or(due, |end| end.min(due)), now);
+        let appearance = self.appearance(&known.project, &known.origin);
         Parts {
             project: known.project.clone(),
             known: Some(known),
@@ -201,14 +203,17 @@ impl Quarantine {
             valid_until,
             stale,
             edition,
-            appearance: self.appearance(),
+            appearance,
             public_url: self.settings.public_url.clone(),
         }
     }
 
-    fn appearance(&self) -> Appearance {
-        let policy = self.policy();
-        Appearance { mode: policy.mode, held_files: policy.held_files }
+    fn appearance(&self, project: &Project, origin: &Origin) -> Appearance {
+        Appearance {
+            usual: self.regime().of_project(project),
+            held_files: self.policy().held_files,
+            freeze: self.freeze_for(project, origin),
+        }
     }
 
     /// The bench for a project.

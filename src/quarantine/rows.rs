@@ -65,6 +65,7 @@ fn row(view: &View, file: &KnownFile, id: UploadId, revision: u64, verdict: Verd
         metadata: None,
         pins: None,
         requested: None,
+        passed: None,
         revision,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::fetch::{RULES, pins_in};
 use super::intake::hold_until;
 use super::view::View;
-use super::{Quarantine, QuarantineError};
+use super::{Asker, Quarantine, QuarantineError};
 use crate::archive::{Objection, Walk};
 use crate::blob::Staged;
 use crate::domain::{
@@ -71,7 +71,10 @@ impl Quarantine {
         };
         let learned = Learned { sha256: staged.sha256, size: staged.size, examination, metadata: own_metadata, pins };
         let draft = self.draft(view, file, &learned, &walk).await?;
-        if why.is_none() && file.file.promised_sha256() == Some(staged.sha256) && self.may_leave(&draft.upload) {
+        if why.is_none()
+            && file.file.promised_sha256() == Some(staged.sha256)
+            && self.may_leave(&draft.upload, Asker::ENFORCER)
+        {
             clear();
         }
         self.blobs.store(staged).await?;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::explain;
-use super::{Edition, QuarantineError, Refusal};
+use super::freeze::Freeze;
+use super::{Asker, Edition, QuarantineError, Refusal};
 use crate::domain::{
     CoreMetadata, Examination, FileKind, FileName, KnownFile, KnownProject, Outcome, Project, ReleaseKey, Sha256,
     Standing, State, Timestamp, Upload, UploadId, Version, Yanked,
@@ -111,10 +112,12 @@ impl Usual {
 /// How the policy wants held files to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Appearance {
-    /// Whether holds are enforced.
-    pub mode: Mode,
+    /// Whether holds are enforced for everybody without a mode of his own.
+    pub usual: Mode,
     /// Yanked or hidden.
     pub held_files: HeldFiles,
+    /// Whether nothing new leaves.
+    pub freeze: Option<Freeze>,
 }
 
 /// What clients may see of one project now.
@@ -137,7 +140,8 @@ pub struct View {
     releases: Releases,
     appearance: Appearance,
     public_url: Arc<str>,
-    formats: [OnceLock<Rendered>; 3],
+    /// By mode and format: what an observer sees is made when the first one asks.
+    formats: [[OnceLock<Rendered>; 3]; 2],
 }
 
 /// Which files make up one release: `1.0` and `1.0.0` are the same.
@@ -217,7 +221,7 @@ impl View {
             releases,
             appearance: parts.appearance,
             public_url: parts.public_url,
-            formats: [const { OnceLock::new() }; 3],
+            formats: [const { [const { OnceLock::new() }; 3] }; 2],
         }
     }
 
@@ -241,7 +245,12 @@ impl View {
     }
 
     fn entry<'a>(&'a self, file: &'a KnownFile) -> Entry<'a> {
-        Entry { file, row: self.rows.get(&file.file.filename), mode: self.appearance.mode }
+        Entry {
+            file,
+            row: self.rows.get(&file.file.filename),
+            mode: self.appearance.usual,
+            freeze: self.appearance.freeze,
+        }
     }
 
     /// About how many bytes of memory it takes, for the cache's bound.
@@ -249,6 +258,7 @@ impl View {
         let pages: usize = self
             .formats
             .iter()
+            .flatten()
             .filter_map(OnceLock::get)
             .map(|page| page.identity.body.len() + page.identity.body.len() / 2)
             .sum();
@@ -256,17 +266,24 @@ impl View {
         u32::try_from(pages + facts + 1_000).unwrap_or(u32::MAX)
     }
 
-    /// Makes the page in this format and encoding before anybody asks for it.
+    /// The mode in which somebody sees it.
+    pub fn mode_for(&self, asker: Asker) -> Mode {
+        asker.mode(self.appearance.usual)
+    }
+
+    /// Makes the page in this format and encoding, as everybody sees it, before anybody asks for it.
     pub(super) fn prepare(&self, format: Format, encoding: Encoding) {
-        let rendered = self.formats[format as usize].get_or_init(|| self.render(format));
+        let mode = self.appearance.usual;
+        let rendered = self.formats[mode as usize][format as usize].get_or_init(|| self.render(format, mode));
         if let Some(place) = rendered.place(encoding) {
             rendered.quick[place].get_or_init(|| compress(&rendered.identity.body, encoding, Level::Quick));
         }
     }
 
-    /// The page in this format and encoding. Made at the first request, kept for all others.
-    pub fn page(self: &Arc<Self>, format: Format, encoding: Encoding) -> PreparedPage {
-        let rendered = self.formats[format as usize].get_or_init(|| self.render(format));
+    /// The page in this format and encoding, as somebody sees it. Made at the first request, kept for all others.
+    pub fn page(self: &Arc<Self>, format: Format, encoding: Encoding, asker: Asker) -> PreparedPage {
+        let mode = self.mode_for(asker);
+        let rendered = self.formats[mode as usize][format as usize].get_or_init(|| self.render(format, mode));
         let Some(place) = rendered.place(encoding) else { return rendered.identity.clone() };
         let etag = rendered.identity.etag.clone();
         if let Some(body) = rendered.small[place].get() {
@@ -279,7 +296,7 @@ impl View {
         if !is_first && !rendered.shrinking[place].swap(true, Ordering::Relaxed) {
             let view = self.clone();
             let better = move || {
-                if let Some(rendered) = view.formats[format as usize].get() {
+                if let Some(rendered) = view.formats[mode as usize][format as usize].get() {
                     let small = compress(&rendered.identity.body, encoding, Level::Small);
                     let _ = rendered.small[place].set(small);
                 }
@@ -293,10 +310,10 @@ impl View {
         PreparedPage { body: body.clone(), compressed: true, etag }
     }
 
-    fn render(&self, format: Format) -> Rendered {
+    fn render(&self, format: Format, mode: Mode) -> Rendered {
         let empty_status = crate::domain::ProjectStatus::default();
         let known = self.known.as_deref();
-        let files = self.listed();
+        let files = self.listed(mode);
         let mut versions: Vec<&Version> = Vec::new();
         let mut seen = HashSet::new();
         for page_file in &files {
@@ -329,15 +346,22 @@ impl View {
     }
 
     /// What the page lists: released files as they are, held versions as yanked with our reason, or not at all.
-    fn listed(&self) -> Vec<PageFile<'_>> {
+    fn listed(&self, mode: Mode) -> Vec<PageFile<'_>> {
         let Some(known) = &self.known else { return Vec::new() };
         let numbers = &self.releases.numbers;
-        let let_in: HashSet<usize> =
-            self.files().zip(numbers).filter(|(entry, _)| entry.is_open()).map(|(_, release)| *release).collect();
-        let tainted: HashSet<usize> =
-            self.files().zip(numbers).filter(|(entry, _)| entry.is_bad_wheel()).map(|(_, release)| *release).collect();
+        let seen = || self.files().map(|entry| entry.under(mode)).zip(numbers);
+        let let_in: HashSet<usize> = seen().filter(|(entry, _)| entry.is_open()).map(|(_, release)| *release).collect();
+        let is_wheel = |entry: &Entry<'_>| entry.file.file.kind == FileKind::Wheel;
+        let with_wheels: HashSet<usize> =
+            seen().filter(|(entry, _)| entry.is_open() && is_wheel(entry)).map(|(_, release)| *release).collect();
+        let tainted: HashSet<usize> = seen()
+            .filter(|(entry, release)| {
+                entry.is_bad_wheel() || (entry.is_frozen() && is_wheel(entry) && !with_wheels.contains(release))
+            })
+            .map(|(_, release)| *release)
+            .collect();
         let mut files = Vec::with_capacity(known.files.len());
-        for (entry, release) in self.files().zip(numbers) {
+        for (entry, release) in seen() {
             // pip would build the source archive, and run its setup.py, in the place of a wheel that was refused.
             if entry.file.file.kind == FileKind::Source && tainted.contains(release) {
                 continue;
@@ -357,6 +381,7 @@ impl View {
                 });
             } else if self.appearance.held_files == HeldFiles::Yank
                 && entry.is_fresh_hold()
+                && !entry.is_frozen()
                 && !let_in.contains(release)
             {
                 let ours = explain::yank_reason(&entry, &self.public_url);
@@ -378,9 +403,10 @@ impl View {
     }
 
     /// The files that may be had, as pages describe them.
-    pub fn open_files(&self) -> Vec<PageFile<'_>> {
-        let mut files = self.listed();
-        files.retain(|page_file| self.file(&page_file.file.filename).is_some_and(|entry| entry.is_open()));
+    pub fn open_files(&self, asker: Asker) -> Vec<PageFile<'_>> {
+        let mode = self.mode_for(asker);
+        let mut files = self.listed(mode);
+        files.retain(|page_file| self.file(&page_file.file.filename).is_some_and(|entry| entry.under(mode).is_open()));
         files
     }
 
@@ -402,9 +428,16 @@ pub struct Entry<'a> {
     /// Its row, if it has one.
     pub row: Option<&'a Upload>,
     mode: Mode,
+    freeze: Option<Freeze>,
 }
 
 impl Entry<'_> {
+    /// The same file as it is for whoever is served in this mode.
+    #[must_use]
+    pub fn under(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
     /// Where it is. A tracked file without a row is held: in doubt, hold.
     pub fn state(&self) -> State {
         match (self.row, self.file.standing) {
@@ -417,9 +450,17 @@ impl Entry<'_> {
     /// Whether its bytes may leave.
     pub fn is_open(&self) -> bool {
         match self.row {
-            Some(upload) => may_leave(upload, self.mode),
-            None => self.file.standing == Standing::Baseline,
+            Some(upload) => may_leave(upload, self.mode, self.freeze),
+            None => self.file.standing == Standing::Baseline && !self.is_frozen(),
         }
+    }
+
+    /// Whether a freeze keeps it.
+    fn is_frozen(&self) -> bool {
+        self.freeze.is_some_and(|freeze| match self.row {
+            Some(upload) => freeze.keeps(upload),
+            None => freeze.keeps_unwritten(self.file),
+        })
     }
 
     /// Held since it was met: never let in, never decided.
@@ -434,6 +475,7 @@ impl Entry<'_> {
         self.file.file.kind == FileKind::Wheel
             && self.file.vanished.is_none()
             && !self.is_open()
+            && !(self.state() == State::Released && self.is_frozen())
             && self.row.is_some_and(|upload| upload.state != State::Held || upload.decision.is_some())
     }
 
@@ -461,28 +503,43 @@ impl Entry<'_> {
             return None;
         }
         let what = format!("{} {}", project.name, self.file.file.version);
+        let unassessed = || Refusal {
+            id: None,
+            what: what.clone(),
+            state: State::Held,
+            why: "is not assessed yet".to_owned(),
+            until: None,
+            reasons: Vec::new(),
+        };
+        if let Some(freeze) = self.freeze.filter(|_| self.is_frozen()) {
+            let other = self.row.map_or_else(unassessed, |upload| explain::refusal(upload, what.clone()));
+            // What a person or a hard rule keeps out is not kept by the freeze alone.
+            let is_worse = self.row.is_some_and(|upload| {
+                matches!(upload.state, State::Rejected | State::Recalled) || breaks_a_hard_rule(upload)
+            });
+            if !is_worse {
+                return Some(freeze.refusal(Refusal { state: self.state(), ..other }));
+            }
+        }
         Some(match self.row {
             // Its time never comes: what the index shows now are other bytes (rule 18).
             Some(upload) if upload.state == State::Held && self.file.disputed.is_some() => Refusal {
                 why: "held: the index promises other bytes than when it was first seen".to_owned(),
                 until: None,
-                ..explain::refusal(upload, what)
+                ..explain::refusal(upload, what.clone())
             },
-            Some(upload) => explain::refusal(upload, what),
-            None => Refusal {
-                id: None,
-                what,
-                state: State::Held,
-                why: "is not assessed yet".to_owned(),
-                until: None,
-                reasons: Vec::new(),
-            },
+            Some(upload) => explain::refusal(upload, what.clone()),
+            None => unassessed(),
         })
     }
 }
 
-/// Whether an upload's bytes may leave: released, or merely held while the policy only observes (rule 21).
-pub(super) fn may_leave(upload: &Upload, mode: Mode) -> bool {
+/// Whether an upload's bytes may leave: released, or merely held while the policy only observes (rule 21), and not kept by a
+/// freeze.
+pub(super) fn may_leave(upload: &Upload, mode: Mode, freeze: Option<Freeze>) -> bool {
+    if freeze.is_some_and(|freeze| freeze.keeps(upload)) {
+        return false;
+    }
     match upload.state {
         State::Released => !matches!(upload.examination, Examination::Failed { .. }),
         State::Held => mode == Mode::Observe && !breaks_a_hard_rule(upload),

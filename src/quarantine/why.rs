@@ -122,6 +122,9 @@ impl Quarantine {
             };
             notes.push(format!("{what} by {}: {}", rule.by, rule.reason));
         }
+        if let Some(other) = self.policy().override_for(project) {
+            notes.push(format!("an override of the policy holds ({}): {}", other.scope(), other.reason));
+        }
         if let Some(error) = &view.stale {
             notes.push(format!("shown from the last good page: {error}"));
         }

@@ -17,6 +17,9 @@ pub struct PypiFacts {
     pub owners: Option<OwnerChange>,
     /// What the index offers as proof of who built this release.
     pub attestation: Option<Attestation>,
+    /// Of a package of our own: how it is proved who built this very file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Attestation>,
     /// Likewise of the newest release before it that has one.
     pub attestation_before: Option<Attestation>,
     /// Projects that it requires and the release before it did not.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::audit::Head;
 use crate::domain::{
-    Ecosystem, Event, EventDraft, FileName, KnownProject, PageRead, Project, Role, Sha256, StandingRule, State,
+    Ecosystem, Event, EventDraft, FileName, KnownProject, Mode, PageRead, Project, Role, Sha256, StandingRule, State,
     Timestamp, Upload, UploadId,
 };
 
@@ -66,6 +66,8 @@ pub struct Change {
     pub lifted: Vec<String>,
     /// Tokens to write, by name.
     pub tokens: Vec<Token>,
+    /// Snapshots to keep, by subject, each in the place of the one before.
+    pub snapshots: Vec<(String, Vec<u8>)>,
     /// What the ledger says of it, in this order.
     pub events: Vec<EventDraft>,
 }
@@ -189,6 +191,9 @@ pub struct Token {
     /// When it was revoked.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub revoked: Option<Timestamp>,
+    /// The mode in which its client is served, whatever is in force for everybody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
 }
 
 /// Tokens; written by [`Changes::commit`] only.

@@ -285,6 +285,13 @@ impl TestHouse {
             .expect("lazaret runs")
     }
 
+    /// The metrics, as Prometheus fetches them.
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("{}/metrics", self.house.addresses().admin.trim_end_matches('/'));
+        let bearer = format!("Bearer {}", self.token);
+        self.browser.send(Method::GET, &url, &[("authorization", &bearer)], None).await.text()
+    }
+
     /// Where the house keeps everything.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.config.store.data_dir.clone()

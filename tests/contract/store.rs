@@ -134,6 +134,7 @@ fn upload(name: &str, version: &str) -> Upload {
         metadata: None,
         pins: None,
         requested: None,
+        passed: None,
         revision: 0,
     }
 }
@@ -193,6 +194,7 @@ fn read_at(at: Timestamp) -> PageRead {
 
 fn token(name: &str, secret: &str) -> Token {
     Token {
+        mode: None,
         name: name.into(),
         role: Role::Reviewer,
         digest: Sha256::of(secret.as_bytes()),

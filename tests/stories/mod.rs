@@ -1,6 +1,7 @@
 //! One story per rule of the gate, one per promise, and what the project said that it would show.
 
 mod advisories;
+mod break_glass;
 mod certificates;
 mod cpan;
 mod cpan_faults;
@@ -9,11 +10,15 @@ mod cpan_proxy;
 mod cpan_review;
 mod doctor;
 mod doors;
+mod freeze;
 mod identity;
 mod lock_files;
 mod missing_data;
+mod modes;
 mod names_and_indexes;
 mod operations;
+mod own_packages;
+mod policy_file;
 mod promises;
 mod reassessment;
 mod releasing;

@@ -53,7 +53,7 @@ async fn what_is_served_while_observing_and_would_be_refused_is_reported_with_wh
     assert_eq!(lines(&said), ["would-refuse quaymaster 2.0 3 2", "refused acme-tide - 1 1"], "{said:#}");
     let first = &said["items"][0];
     assert_eq!(
-        (&said["mode"], &first["outcome"], &first["day"]),
+        (&said["modes"]["pypi"], &first["outcome"], &first["day"]),
         (&json!("observe"), &json!("hold"), &json!("2026-11-22"))
     );
     assert_eq!(first["who"], json!(["127.0.0.1", "builds"]));
@@ -77,7 +77,7 @@ async fn what_is_served_while_observing_and_would_be_refused_is_reported_with_wh
     assert_eq!(house.get(&path).await.status, 403);
     let said = report(&house, 1).await;
     assert!(lines(&said).contains(&"refused quaymaster 2.0 1 1".to_owned()), "{said:#}");
-    assert_eq!(said["mode"], "enforce");
+    assert_eq!(said["modes"]["pypi"], "enforce");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -110,7 +110,7 @@ async fn look(shell: &Shell<'_>, config: Option<&Path>) -> Lines {
         lines.ok("tools", "none is needed: pypi.upstream is set");
     }
     let config = &loaded.config;
-    premises::policy(&mut lines, shell, config);
+    premises::policy(&mut lines, shell, config, shell.now());
     premises::certificates(&mut lines, config, shell.now());
     premises::trust(&mut lines, config, shell.now());
     premises::disk(&mut lines, shell, config);

@@ -16,7 +16,7 @@ use super::Lines;
 use super::upstreams::Told;
 use crate::attest::TrustRoot;
 use crate::config::Config;
-use crate::domain::Timestamp;
+use crate::domain::{Ecosystem, Timestamp};
 use crate::http::tls::{self, TlsFiles};
 use crate::policy::Policy;
 
@@ -31,13 +31,16 @@ const RENEW: time::Duration = time::Duration::days(21);
 const LONGEST_ANSWER: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn policy(lines: &mut Lines, shell: &Shell<'_>, config: &Config) {
+pub(super) fn policy(lines: &mut Lines, shell: &Shell<'_>, config: &Config, now: Timestamp) {
     let loaded = match &config.policy.file {
         None => Ok(Policy::built_in()),
         Some(file) => Policy::load(&shell.directory.join(file)),
     };
     match loaded {
-        Ok(policy) => lines.ok("policy", format!("{}, mode {}", policy.source, policy.mode.as_str())),
+        Ok(policy) => {
+            let modes = Ecosystem::ALL.map(|ecosystem| format!("{ecosystem} {}", policy.mode_at(ecosystem, now)));
+            lines.ok("policy", format!("{}, mode {}", policy.source, modes.join(", ")));
+        }
         Err(error) => lines.fail("policy", error.to_string(), "correct it: serve refuses to start with it"),
     }
 }

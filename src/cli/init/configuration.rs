@@ -12,10 +12,6 @@ use crate::config::clients::Clients;
 use crate::config::{Cpan, Discovered, Teapot};
 use crate::domain::{ProjectName, Timestamp};
 
-/// Whether the policy has the key `enforce_from`: it stands in the file, or as a comment until there is such a key. A test holds
-/// this against what the policy reads.
-pub(super) const POLICY_KNOWS_ENFORCE_FROM: bool = false;
-
 /// With more names in common, a further index is a mirror of the public one and not a vendor's.
 const MOST_IN_COMMON: usize = 200;
 /// More names are not written out one by one.
@@ -299,16 +295,8 @@ pub(super) fn policy(enforce_from: Option<Timestamp>, internal: &BTreeSet<Projec
             );
             lines.push("# what would have been refused; `lazaret baseline` lets in what you use already.".to_owned());
             lines.push("mode = \"observe\"".to_owned());
-            let key = format!("enforce_from = {}", text::rfc3339(from));
-            if POLICY_KNOWS_ENFORCE_FROM {
-                lines.push(
-                    "# From here on what is held is refused. Earlier: mode = \"enforce\", and SIGHUP.".to_owned(),
-                );
-                lines.push(key);
-            } else {
-                lines.push("# From this day on it should refuse. This lazaret does not do that by itself yet: write mode = \"enforce\" then.".to_owned());
-                lines.push(format!("# {key}"));
-            }
+            lines.push("# From here on what is held is refused. Earlier: write mode = \"enforce\".".to_owned());
+            lines.push(format!("enforce_from = {}", text::rfc3339(from)));
         }
     }
     lines.push(String::new());
@@ -352,9 +340,7 @@ mod tests {
     use crate::policy::Policy;
 
     #[test]
-    fn the_key_enforce_from_is_written_as_soon_as_the_policy_has_it() {
-        let known = Policy::parse("mode = \"observe\"\nenforce_from = 2026-12-11T00:00:00Z\n", "test").is_ok();
-        assert_eq!(known, POLICY_KNOWS_ENFORCE_FROM, "set POLICY_KNOWS_ENFORCE_FROM to what the policy reads");
+    fn what_is_written_is_a_policy() {
         for from in [None, Some(Timestamp::UNIX_EPOCH)] {
             Policy::parse(&policy(from, &BTreeSet::new()), "test").unwrap();
         }

@@ -173,6 +173,9 @@ async fn check_config_shows_every_value_with_its_source() {
     tls.client_ca                      = (not set)                            # default
     tls.key                            = (not set)                            # default
     upstream.ca_file                   = (not set)                            # default
+    # cpan: enforce
+    # pypi: enforce
+    # teapot: enforce
     "#);
     let said = desk.run(&["check-config", "--format", "json"]).await;
     assert!(!said.out.contains("hunter2"));

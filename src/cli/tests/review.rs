@@ -195,13 +195,13 @@ async fn blocks_and_tokens_go_through_the_api() {
 async fn tokens_and_events_are_listed() {
     let tokens = json!({"items": [
         {"name": "first", "role": "admin", "created": "2026-11-22T12:00:00Z"},
-        {"name": "ci", "role": "viewer", "created": "2026-11-22T12:00:00Z", "expires": "2027-01-01T00:00:00Z"},
+        {"name": "ci", "role": "viewer", "mode": "observe", "created": "2026-11-22T12:00:00Z", "expires": "2027-01-01T00:00:00Z"},
     ]});
     let desk = Desk::beside(StatusCode::OK, tokens).await;
     assert_snapshot!(desk.run(&["token", "list"]).await.out, @r#"
-    NAME   ROLE    CREATED               ENDS
-    first  admin   2026-11-22 12:00 UTC  never
-    ci     viewer  2026-11-22 12:00 UTC  2027-01-01 00:00 UTC
+    NAME   ROLE    MODE     CREATED               ENDS
+    first  admin   as all   2026-11-22 12:00 UTC  never
+    ci     viewer  observe  2026-11-22 12:00 UTC  2027-01-01 00:00 UTC
     "#);
 
     let events = serde_json::to_value(&MemoryLedger::of(2).events).unwrap();

@@ -91,6 +91,10 @@ pub(super) struct UploadBody {
     policy: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<DecisionBody>,
+    /// When it left through the broken glass, if nobody has looked at it since.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    to_review: Option<Timestamp>,
 }
 
 /// What a signal saw.
@@ -181,6 +185,7 @@ impl From<&Upload> for UploadBody {
             dossier: upload.dossier.map(|digest| digest.to_string()),
             policy: upload.verdict.policy.to_string(),
             decision,
+            to_review: upload.awaits_review(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod body;
 mod checks;
 mod corrections;
 mod decisions;
+mod glass;
 mod guard;
 mod openapi;
 mod operations;
@@ -75,6 +76,10 @@ pub fn router(desk: Desk) -> Result<Router, UndeclaredError> {
         .serve_long("check", checks::check, checks::LONGEST_BODY)
         .serve_long("addresses", checks::addresses, checks::LONGEST_BODY)
         .serve_long("baseline", baselines::baseline, baselines::LONGEST_BODY)
+        .serve("break_glass_status", glass::status)
+        .serve("break_glass_open", glass::open)
+        .serve("break_glass_confirm", glass::confirm)
+        .serve("break_glass_close", glass::close)
         .serve("list_tokens", tokens::list)
         .serve("create_token", tokens::create)
         .serve("revoke_token", tokens::revoke);

@@ -4,7 +4,9 @@ use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{artifacts, audit, baselines, blocks, checks, corrections, decisions, reports, tokens, trials, uploads};
+use super::{
+    artifacts, audit, baselines, blocks, checks, corrections, decisions, glass, reports, tokens, trials, uploads,
+};
 
 /// The scheme whose roles the operations declare.
 struct Tokens;
@@ -47,6 +49,10 @@ impl Modify for Tokens {
         checks::check,
         checks::addresses,
         reports::report,
+        glass::status,
+        glass::open,
+        glass::confirm,
+        glass::close,
         tokens::list,
         tokens::create,
         tokens::revoke,

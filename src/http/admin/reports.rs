@@ -1,5 +1,7 @@
 //! The daily report: what was refused, and what would have been while the policy only observes.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::error::ApiError;
 use super::Desk;
 use super::body::Asked;
-use crate::domain::Timestamp;
+use crate::domain::{Ecosystem, Timestamp};
 use crate::quarantine::refusals::Line;
 
 /// A week.
@@ -28,8 +30,8 @@ pub(super) struct ReportQuery {
 /// What was refused, and what would have been.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReportBody {
-    /// Whether verdicts are enforced now: enforce or observe.
-    mode: &'static str,
+    /// Whether verdicts are enforced now, by ecosystem: enforce or observe.
+    modes: BTreeMap<String, String>,
     days: u16,
     /// The latest day first, in each the most frequent file first.
     items: Vec<LineBody>,
@@ -98,7 +100,9 @@ pub(super) async fn report(
     }
     let report = desk.quarantine.report(days).await?;
     Ok(Json(ReportBody {
-        mode: desk.quarantine.mode().as_str(),
+        modes: Ecosystem::ALL
+            .map(|ecosystem| (ecosystem.to_string(), desk.quarantine.mode_of(ecosystem).to_string()))
+            .into(),
         days,
         items: report.lines.into_iter().map(|(day, line)| LineBody::of(day, line)).collect(),
         left_out: report.left_out,

@@ -9,7 +9,7 @@ use super::super::error::ApiError;
 use super::super::extract::Segments;
 use super::Desk;
 use super::body::Body;
-use crate::domain::{Actor, Role, Timestamp};
+use crate::domain::{Actor, Mode, Role, Timestamp};
 use crate::store::Token;
 
 /// A token to be made.
@@ -25,6 +25,10 @@ pub(super) struct TokenRequest {
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires: Option<Timestamp>,
+    /// enforce or observe: how its client is served, whatever the policy's mode is.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    mode: Option<Mode>,
 }
 
 /// A token without its secret.
@@ -42,12 +46,15 @@ pub(super) struct TokenBody {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked: Option<Timestamp>,
+    /// enforce or observe, if it has a mode of its own.
+    #[schema(value_type = Option<String>)]
+    mode: Option<Mode>,
 }
 
 impl From<Token> for TokenBody {
     fn from(token: Token) -> Self {
-        let Token { name, role, created, expires, revoked, digest: _ } = token;
-        Self { name, role, created, expires, revoked }
+        let Token { name, role, created, expires, revoked, mode, digest: _ } = token;
+        Self { name, role, created, expires, revoked, mode }
     }
 }
 
@@ -73,7 +80,8 @@ pub(super) async fn create(
     Extension(actor): Extension<Actor>,
     Body(asked): Body<TokenRequest>,
 ) -> Result<Json<NewToken>, ApiError> {
-    let (row, token) = desk.quarantine.create_token(&asked.name, asked.role, asked.expires, &actor).await?;
+    let TokenRequest { name, role, expires, mode } = asked;
+    let (row, token) = desk.quarantine.create_token_in_mode(&name, role, expires, mode, &actor).await?;
     Ok(Json(NewToken { row: row.into(), token }))
 }
 

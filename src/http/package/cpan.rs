@@ -26,6 +26,8 @@ use crate::registry::cpan::author_path::AuthorPath;
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Whether something is still released is asked at each request.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// A token may have a mode of its own.
+const VARY: HeaderValue = HeaderValue::from_static("Authorization");
 const GZIP: HeaderValue = HeaderValue::from_static("application/x-gzip");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -42,9 +44,10 @@ enum Freshness {
 
 pub(super) async fn packed_index(
     State(quarantine): State<Arc<Quarantine>>,
+    visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let index = index(&quarantine).await?;
+    let index = index(&quarantine, &visitor).await?;
     Ok(match freshness(&headers, &index) {
         Freshness::Same => without_body(&index),
         freshness => with_body(&index, index.gzip.clone(), GZIP, freshness),
@@ -53,9 +56,10 @@ pub(super) async fn packed_index(
 
 pub(super) async fn plain_index(
     State(quarantine): State<Arc<Quarantine>>,
+    visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let index = index(&quarantine).await?;
+    let index = index(&quarantine, &visitor).await?;
     let freshness = freshness(&headers, &index);
     if freshness == Freshness::Same {
         return Ok(without_body(&index));
@@ -71,9 +75,9 @@ pub(super) async fn plain_index(
     Ok(with_body(&index, text.into(), TEXT, freshness))
 }
 
-async fn index(quarantine: &Arc<Quarantine>) -> Result<Arc<ServedIndex>, ApiError> {
+async fn index(quarantine: &Arc<Quarantine>, visitor: &Visitor) -> Result<Arc<ServedIndex>, ApiError> {
     quarantine.cpan_side()?;
-    let index = quarantine.cpan_index(PATIENCE).await;
+    let index = quarantine.cpan_index(PATIENCE, visitor.asker()).await;
     index.ok_or_else(|| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -111,6 +115,7 @@ fn without_body(index: &ServedIndex) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::LAST_MODIFIED, index.last_modified.clone());
     headers.insert(header::ETAG, index.etag.clone());
+    headers.insert(header::VARY, VARY);
     response
 }
 
@@ -121,6 +126,7 @@ fn with_body(index: &ServedIndex, body: Bytes, content_type: HeaderValue, freshn
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
+    headers.insert(header::VARY, VARY);
     if freshness == Freshness::Dated {
         headers.insert(header::LAST_MODIFIED, index.last_modified.clone());
         headers.insert(header::ETAG, index.etag.clone());
@@ -146,7 +152,7 @@ pub(super) async fn author_file(
     let parsed = AuthorPath::parse(&path).map_err(|_| nowhere())?;
     for ending in [".meta", ".readme"] {
         if path.ends_with(ending) {
-            return Ok(match quarantine.cpan_companion(&parsed, ending).await? {
+            return Ok(match quarantine.cpan_companion(&parsed, ending, visitor.asker()).await? {
                 Ok(body) => small(body, TEXT),
                 Err(refusal) => ApiError::refusal(&refusal, quarantine.public_url()),
             });
@@ -158,7 +164,7 @@ pub(super) async fn author_file(
         (_, true) => Want::Part,
         (_, false) => Want::Whole,
     };
-    match quarantine.cpan_release(&parsed, want).await? {
+    match quarantine.cpan_release(&parsed, want, visitor.asker()).await? {
         ReleaseAnswer::Refused(refusal) => {
             if want != Want::Head {
                 quarantine.note_refusal(Ecosystem::Cpan, &refusal, visitor.fetcher());
@@ -209,16 +215,21 @@ pub(super) async fn document(
 
 pub(super) async fn package(
     State(quarantine): State<Arc<Quarantine>>,
+    visitor: Visitor,
     Segments(module): Segments<String>,
 ) -> Result<Response, ApiError> {
-    Ok(small(quarantine.cpan_package(&module).await?.into(), HeaderValue::from_static("text/yaml; charset=utf-8")))
+    Ok(small(
+        quarantine.cpan_package(&module, visitor.asker()).await?.into(),
+        HeaderValue::from_static("text/yaml; charset=utf-8"),
+    ))
 }
 
 pub(super) async fn history(
     State(quarantine): State<Arc<Quarantine>>,
+    visitor: Visitor,
     Segments(module): Segments<String>,
 ) -> Result<Response, ApiError> {
-    Ok(small(quarantine.cpan_history(&module).await?.into(), TEXT))
+    Ok(small(quarantine.cpan_history(&module, visitor.asker()).await?.into(), TEXT))
 }
 
 fn small(body: Bytes, content_type: HeaderValue) -> Response {

@@ -32,15 +32,16 @@ pub(super) async fn file(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let asker = visitor.asker();
     if let Some(owner) = owner_of(&address.filename, ".metadata") {
-        let answer = quarantine.metadata(&address.project, address.sha256, &owner).await?;
+        let answer = quarantine.metadata(&address.project, address.sha256, &owner, asker).await?;
         if let Err(refusal) = &answer {
             quarantine.note_refusal(Ecosystem::Pypi, refusal, visitor.fetcher());
         }
         return Ok(small(answer, "application/octet-stream", &quarantine));
     }
     if let Some(owner) = owner_of(&address.filename, ".provenance") {
-        let answer = quarantine.provenance(&address.project, address.sha256, &owner).await?;
+        let answer = quarantine.provenance(&address.project, address.sha256, &owner, asker).await?;
         return Ok(small(answer, "application/vnd.pypi.integrity.v1+json", &quarantine));
     }
     let etag = format!("\"{}\"", address.sha256);
@@ -52,7 +53,7 @@ pub(super) async fn file(
     } else {
         Want::Whole
     };
-    match quarantine.file(&address.project, address.sha256, &address.filename, want).await? {
+    match quarantine.file(&address.project, address.sha256, &address.filename, want, asker).await? {
         FileAnswer::Refused(refusal) => {
             if want != Want::Head {
                 quarantine.note_refusal(Ecosystem::Pypi, &refusal, visitor.fetcher());

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::super::error::ApiError;
 use super::super::extract::{self, Segments};
+use super::super::visitor::Visitor;
 use crate::domain::{Project, ProjectName, Version};
 use crate::quarantine::refresh::Freshness;
 use crate::quarantine::view::{Encoding, PreparedPage};
@@ -20,7 +21,7 @@ use crate::registry::pypi::{Format, negotiate};
 
 /// How long a client may keep a page: a released or recalled version shows after this at the latest.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("max-age=10");
-const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding, Authorization");
 
 /// `?format=` of PEP 691.
 #[derive(Debug, Deserialize)]
@@ -62,6 +63,7 @@ pub(super) async fn page(
     State(quarantine): State<Arc<Quarantine>>,
     Segments(raw): Segments<String>,
     Query(asked): Query<Asked>,
+    visitor: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let name = ProjectName::pypi(&raw).map_err(|error| ApiError::not_found(error.to_string()))?;
@@ -78,7 +80,7 @@ pub(super) async fn page(
             quarantine.view(&project, Freshness::Usual).await?
         }
     };
-    let page = quarantine.page(&view, format, encoding);
+    let page = quarantine.page(&view, format, encoding, visitor.asker());
     if extract::matches(&headers, page.etag.to_str().unwrap_or_default()) {
         return Ok(not_modified(&page));
     }
@@ -144,24 +146,26 @@ pub(super) async fn root(
 pub(super) async fn document(
     State(quarantine): State<Arc<Quarantine>>,
     Segments(raw): Segments<String>,
+    visitor: Visitor,
 ) -> Result<Response, ApiError> {
     let name = ProjectName::pypi(&raw).map_err(|error| ApiError::not_found(error.to_string()))?;
     if name.as_str() != raw {
         return Ok(moved(&format!("../{name}/json")));
     }
-    Ok(json(quarantine.json_document(&name, None).await?))
+    Ok(json(quarantine.json_document(&name, None, visitor.asker()).await?))
 }
 
 pub(super) async fn version_document(
     State(quarantine): State<Arc<Quarantine>>,
     Segments((raw, version)): Segments<(String, String)>,
+    visitor: Visitor,
 ) -> Result<Response, ApiError> {
     let name = ProjectName::pypi(&raw).map_err(|error| ApiError::not_found(error.to_string()))?;
     let version = Version::pypi(&version).map_err(|error| ApiError::not_found(error.to_string()))?;
     if name.as_str() != raw {
         return Ok(moved(&format!("../../{name}/{version}/json")));
     }
-    Ok(json(quarantine.json_document(&name, Some(&version)).await?))
+    Ok(json(quarantine.json_document(&name, Some(&version), visitor.asker()).await?))
 }
 
 fn json(body: Vec<u8>) -> Response {
@@ -169,5 +173,7 @@ fn json(body: Vec<u8>) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, MAX_AGE);
+    // A token may have a mode of its own.
+    headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
     response
 }

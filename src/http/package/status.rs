@@ -93,7 +93,12 @@ pub(super) async fn page(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let upload = quarantine.find_by_prefix(&id).await?;
-    let status = Status::of(&upload);
+    let mut status = Status::of(&upload);
+    if let Some(since) = quarantine.frozen_since(&upload) {
+        status.why = format!("frozen since {}: until that is lifted, nothing that came later is served", moment(since));
+        "an admin of this lazaret, who can lift the freeze, or a reviewer, who can approve this file"
+            .clone_into(&mut status.ask);
+    }
     let accept = extract::text(&headers, header::ACCEPT).unwrap_or_default();
     let mut response = if accept.contains("json") {
         Json(status).into_response()

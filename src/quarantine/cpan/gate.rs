@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::file_gate::Want;
 use super::super::refresh::Freshness;
 use super::super::view::{Entry, View};
-use super::super::{Leave, Quarantine, QuarantineError, Refusal, toll};
+use super::super::{Asker, Leave, Quarantine, QuarantineError, Refusal, toll};
 use super::evidence::{name_of, path_of};
 use super::reading::stem;
 use super::snapshot::project_of;
@@ -73,6 +73,7 @@ impl Quarantine {
         self: &Arc<Self>,
         path: &AuthorPath,
         want: Want,
+        asker: Asker,
     ) -> Result<ReleaseAnswer, QuarantineError> {
         let missing = || QuarantineError::NotFound(path.to_string());
         let name = name_of(path).ok_or_else(missing)?;
@@ -80,7 +81,7 @@ impl Quarantine {
         let Some(entry) = view.file(&name) else {
             return if view.known.is_none() { Ok(refused(internal(&view.project))) } else { Err(missing()) };
         };
-        if let Some(refusal) = entry.refusal(&view.project) {
+        if let Some(refusal) = entry.under(view.mode_for(asker)).refusal(&view.project) {
             return Ok(refused(refusal));
         }
         let published = entry.file.file.uploaded_at();
@@ -89,7 +90,8 @@ impl Quarantine {
             let size = entry.row.and_then(|upload| upload.size).or(entry.file.file.size);
             return Ok(ReleaseAnswer::Known { size, published });
         }
-        let leave = Leave::given(self, &view, &name);
+        self.note_leaving(entry.row, asker).await?;
+        let leave = Leave::given(self, &view, &name, asker);
         if let Some(sha256) = entry.row.and_then(|upload| upload.examination.passed())
             && let Some(size) = self.blobs.size(&sha256).await?
         {
@@ -97,7 +99,7 @@ impl Quarantine {
         }
         let fetch = self.fetch(&view, &name).await?;
         match fetch.settled(PATIENCE).await {
-            Some(Ok(upload)) if self.may_leave(&upload) => match upload.sha256 {
+            Some(Ok(upload)) if self.may_leave(&upload, asker) => match upload.sha256 {
                 Some(sha256) => {
                     Ok(ReleaseAnswer::Ready { sha256, size: upload.size.unwrap_or_default(), published, leave })
                 }
@@ -106,7 +108,8 @@ impl Quarantine {
             // It was refused while it came, by a person or by what its bytes showed.
             Some(Ok(_) | Err(QuarantineError::Forbidden(_))) => {
                 let view = self.view(&view.project, Freshness::Usual).await?;
-                let refusal = view.file(&name).and_then(|entry| entry.refusal(&view.project));
+                let refusal =
+                    view.file(&name).and_then(|entry| entry.under(view.mode_for(asker)).refusal(&view.project));
                 Ok(refusal.map_or(ReleaseAnswer::NotYet { retry_after: Duration::from_mins(1) }, refused))
             }
             Some(Err(error)) => Err(self.after_failure(&view, path, error).await),
@@ -161,7 +164,7 @@ impl Quarantine {
     async fn first_index(self: &Arc<Self>, cpan: &Cpan) -> Result<(), QuarantineError> {
         let unread = || cpan.mirrors.iter().find(|mirror| mirror.snapshot.load().is_none());
         if unread().is_some() {
-            self.cpan_index(PATIENCE).await;
+            self.cpan_index(PATIENCE, Asker::ANYBODY).await;
         }
         match unread() {
             None => Ok(()),
@@ -196,6 +199,7 @@ impl Quarantine {
         self: &Arc<Self>,
         path: &AuthorPath,
         ending: &str,
+        asker: Asker,
     ) -> Result<Result<Bytes, Refusal>, QuarantineError> {
         let missing = || QuarantineError::NotFound(path.to_string());
         let own_stem = path.as_str().strip_suffix(ending).ok_or_else(missing)?;
@@ -210,7 +214,7 @@ impl Quarantine {
         }
         let is_sibling = |name: &FileName| path_of(name).is_some_and(|path| stem(path.as_str()) == own_stem);
         let entry = view.files().find(|entry| is_sibling(&entry.file.file.filename)).ok_or_else(missing)?;
-        if let Some(refusal) = entry.refusal(&project) {
+        if let Some(refusal) = entry.under(view.mode_for(asker)).refusal(&project) {
             return Ok(Err(refusal));
         }
         let mirror = view.known.as_ref().and_then(|known| cpan.mirror(&known.origin)).ok_or_else(missing)?;
@@ -292,9 +296,12 @@ impl Quarantine {
 impl Cpan {
     /// Files of a folder that are listed in the place of something held.
     fn served_in(&self, folder: &str) -> Vec<String> {
-        let Some(overlay) = self.overlay.load_full() else { return Vec::new() };
-        let in_folder = overlay.rows.values().filter_map(|row| row.path.rsplit_once('/'));
-        in_folder.filter(|(of, _)| *of == folder).map(|(_, file)| file.to_owned()).collect()
+        let mut served = Vec::new();
+        for overlay in self.editions.iter().filter_map(|edition| edition.overlay.load_full()) {
+            let in_folder = overlay.rows.values().filter_map(|row| row.path.rsplit_once('/'));
+            served.extend(in_folder.filter(|(of, _)| *of == folder).map(|(_, file)| file.to_owned()));
+        }
+        served
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::refresh::Freshness;
 use super::super::view::Entry;
-use super::super::{Quarantine, QuarantineError};
+use super::super::{Asker, Quarantine, QuarantineError};
 use super::Cpan;
 use super::evidence::{path_of, version_of};
 use super::snapshot::project_of_text;
@@ -28,8 +28,8 @@ struct Listed {
 }
 
 impl Cpan {
-    fn listed(&self, package: &str, quarantine: &Quarantine) -> Option<Listed> {
-        let overlay = self.overlay.load_full()?;
+    fn listed(&self, package: &str, quarantine: &Quarantine, asker: Asker) -> Option<Listed> {
+        let overlay = self.edition(asker).overlay.load_full()?;
         if let Some(row) = overlay.rows.get(package) {
             return Some(Listed { version: row.version.to_string(), path: row.path.to_string() });
         }
@@ -46,11 +46,11 @@ impl Cpan {
 
 impl Quarantine {
     /// `/v1.0/package/{module}`: the release that the served index has for it, as YAML.
-    pub async fn cpan_package(self: &Arc<Self>, package: &str) -> Result<String, QuarantineError> {
+    pub async fn cpan_package(self: &Arc<Self>, package: &str, asker: Asker) -> Result<String, QuarantineError> {
         let missing = || QuarantineError::NotFound(package.to_owned());
         let cpan = self.cpan_side()?;
-        self.cpan_index(PATIENCE).await;
-        let listed = cpan.listed(package, self).ok_or_else(missing)?;
+        self.cpan_index(PATIENCE, asker).await;
+        let listed = cpan.listed(package, self, asker).ok_or_else(missing)?;
         let project = project_of_text(&listed.path).ok_or_else(missing)?;
         let mut text = format!("---\ndistfile: {}\nversion: {}\nprovides:\n", listed.path, quoted(&listed.version));
         let mut provides: Vec<(String, String)> = vec![(package.to_owned(), listed.version)];
@@ -72,11 +72,11 @@ impl Quarantine {
     }
 
     /// `/v1.0/history/{module}`: every release of it that may be had, oldest first.
-    pub async fn cpan_history(self: &Arc<Self>, package: &str) -> Result<String, QuarantineError> {
+    pub async fn cpan_history(self: &Arc<Self>, package: &str, asker: Asker) -> Result<String, QuarantineError> {
         let missing = || QuarantineError::NotFound(package.to_owned());
         let cpan = self.cpan_side()?;
-        self.cpan_index(PATIENCE).await;
-        let project = match cpan.listed(package, self) {
+        self.cpan_index(PATIENCE, asker).await;
+        let project = match cpan.listed(package, self, asker) {
             Some(listed) => project_of_text(&listed.path),
             // Its newest release may be its only one, and held: then there is nothing to tell.
             None => cpan.project_of_package(package),
@@ -86,7 +86,8 @@ impl Quarantine {
         let view = self.view(&project, Freshness::Usual).await?;
         let main = main_package(project.name.as_str());
         let mut releases: Vec<(Version, String)> = Vec::new();
-        for entry in view.files().filter(Entry::is_open) {
+        let mode = view.mode_for(asker);
+        for entry in view.files().map(|entry| entry.under(mode)).filter(Entry::is_open) {
             let listed = &entry.file.file;
             let Some(path) = path_of(&listed.filename) else { continue };
             let own = listed.provides.iter().find(|provided| &*provided.package == package);

@@ -5,7 +5,7 @@
 //! of an index for everybody, see [`overlay`]).
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,9 +15,10 @@ use arc_swap::ArcSwapOption;
 use self::overlay::Shelf;
 use self::served::Served;
 use self::snapshot::Snapshot;
+use super::Asker;
 use super::indexes::Index;
 use super::shelves::Shelves;
-use crate::domain::{FileName, Origin, Project, Timestamp};
+use crate::domain::{FileName, Mode, Origin, Project, Timestamp};
 use crate::policy::Policy;
 use crate::registry::cpan::CatalogError;
 use crate::registry::cpan::signature::Keyring;
@@ -69,9 +70,9 @@ pub struct Cpan {
     permissions: ArcSwapOption<PermissionBook>,
     /// The distributions that the quarantine has something to say of.
     shelves: Shelves<Shelf>,
-    served: Served,
-    /// What is served otherwise than the mirrors have it.
-    overlay: ArcSwapOption<overlay::Overlay>,
+    /// What everybody gets, and what those get who have a mode of their own, in the order of [`Mode::ALL`]: made from the
+    /// same shelves, the latter when the first of them asks.
+    editions: [IndexEdition; 1 + Mode::ALL.len()],
     polling: tokio::sync::Mutex<Option<Timestamp>>,
     rebuilding: tokio::sync::Mutex<()>,
     /// Paths that no index lists and that clients asked for.
@@ -86,7 +87,26 @@ pub struct Cpan {
     told: moka::sync::Cache<String, ()>,
 }
 
+/// One index that is served.
+#[derive(Debug)]
+struct IndexEdition {
+    served: Served,
+    /// What is served otherwise than the mirrors have it.
+    overlay: ArcSwapOption<overlay::Overlay>,
+}
+
+impl IndexEdition {
+    fn at(folder: &Path, name: &'static str) -> Self {
+        Self { served: Served::at(folder.to_owned(), name), overlay: ArcSwapOption::empty() }
+    }
+}
+
 impl Cpan {
+    /// The index that somebody gets.
+    fn edition(&self, asker: Asker) -> &IndexEdition {
+        &self.editions[asker.own().map_or(0, |mode| 1 + mode as usize)]
+    }
+
     /// Reads armoured keys whose signatures of CHECKSUMS count.
     pub fn keyring(armoured: &[Vec<u8>]) -> Result<Keyring, CatalogError> {
         Keyring::read(armoured)
@@ -102,8 +122,11 @@ impl Cpan {
             recalled: AtomicBool::new(false),
             permissions: ArcSwapOption::empty(),
             shelves: Shelves::new(),
-            served: Served::at(folder),
-            overlay: ArcSwapOption::empty(),
+            editions: [
+                IndexEdition::at(&folder, "served"),
+                IndexEdition::at(&folder, "served-enforce"),
+                IndexEdition::at(&folder, "served-observe"),
+            ],
             polling: tokio::sync::Mutex::new(None),
             rebuilding: tokio::sync::Mutex::new(()),
             unlisted: moka::sync::Cache::new(10_000),

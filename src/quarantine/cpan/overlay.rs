@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::domain::{Ecosystem, Project, Provided, Timestamp, Version};
+use crate::domain::{Ecosystem, Mode, Project, Provided, Timestamp, Version};
 
 /// One release of a distribution, as far as the index is concerned.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Shelved {
     pub first_seen: Timestamp,
     /// Whether clients may have it.
     pub open: bool,
+    /// Likewise, for those who have a mode of their own, in the order of [`Mode::ALL`].
+    pub open_in: [bool; Mode::ALL.len()],
     /// Whether its bytes can be had: here, or upstream as far as anybody knows.
     pub at_hand: bool,
     /// The packages that an index gave it.
@@ -40,6 +42,19 @@ pub struct Shelf {
     pub private: bool,
     /// In no order.
     pub releases: Vec<Shelved>,
+}
+
+impl Shelf {
+    /// The same releases as somebody sees who has a mode of his own.
+    #[must_use]
+    pub fn in_mode(&self, mode: Mode) -> Self {
+        let seen = |release: &Shelved| Shelved { open: release.open_in[mode as usize], ..release.clone() };
+        Self {
+            project: self.project.clone(),
+            private: self.private,
+            releases: self.releases.iter().map(seen).collect(),
+        }
+    }
 }
 
 /// A row that is listed instead of the index's own.
@@ -146,6 +161,7 @@ mod tests {
             version: Version::parse(Ecosystem::Cpan, version).unwrap(),
             first_seen: datetime!(2026-11-01 12:00 UTC) + time::Duration::hours(hours),
             open,
+            open_in: [open; 2],
             at_hand: true,
             provides: provides.iter().map(|(package, version)| provided(package, version)).collect(),
         }

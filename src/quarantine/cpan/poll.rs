@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 
 use super::super::refresh::Freshness;
-use super::super::{Quarantine, QuarantineError};
+use super::super::{Asker, Quarantine, QuarantineError};
 use super::dates::end_of;
 use super::mirror::{LARGEST_INDEX, LARGEST_PACKED_INDEX};
 use super::reading::Occasion;
@@ -66,12 +66,14 @@ impl Quarantine {
             cpan.shelves.touch_index_if_behind();
         }
         drop(next);
-        self.rebuild_cpan(cpan).await
+        self.rebuild_cpan(cpan, Asker::ANYBODY).await
     }
 
     /// What an earlier run left: the last index, the last permissions, the distributions that are known.
     async fn recall_cpan(&self, cpan: &Cpan) -> Result<(), QuarantineError> {
-        cpan.served.recall().await;
+        for edition in &cpan.editions {
+            edition.served.recall().await;
+        }
         for mirror in &cpan.mirrors {
             if mirror.snapshot.load().is_none()
                 && let Some(read) = mirror.kept().await.read
@@ -248,7 +250,9 @@ impl Quarantine {
         snapshot: &Snapshot,
         now: Timestamp,
     ) -> Result<BTreeSet<Project>, QuarantineError> {
-        let since = now - self.policy().hold.longest();
+        // Under a freeze also what was young when that began.
+        let began = self.frost_of(Ecosystem::Cpan).map_or(now, |frost| frost.since.min(now));
+        let since = began - self.policy().longest_hold(Ecosystem::Cpan);
         let announced = self.announced_since(mirror, since).await;
         for (path, published) in &announced.published {
             cpan.announced.insert(path.clone(), *published);

@@ -12,7 +12,7 @@ use super::overlay::{Shelf, Shelved};
 use super::snapshot::{Snapshot, project_of};
 use super::{Cpan, Mirror};
 use crate::domain::{
-    Digest, Ecosystem, FileName, KnownFile, KnownProject, ListedFile, Listing, PageRead, Project, ProjectStatus,
+    Digest, Ecosystem, FileName, KnownFile, KnownProject, ListedFile, Listing, Mode, PageRead, Project, ProjectStatus,
     Provided, Sha256, Standing, State, Timestamp, Upload,
 };
 use crate::registry::cpan::author_path::AuthorPath;
@@ -247,7 +247,7 @@ impl Quarantine {
         listed: &ListedFile,
     ) -> Option<ListedFile> {
         let now = self.timekeeper.now();
-        if listed.uploaded_at().is_some_and(|uploaded| now - uploaded > self.policy().hold.longest()) {
+        if listed.uploaded_at().is_some_and(|uploaded| now - uploaded > self.policy().longest_hold(Ecosystem::Cpan)) {
             return None;
         }
         let dist = dist_of(path.file())?;
@@ -473,6 +473,7 @@ impl Shelf {
                 version: entry.file.file.version.clone(),
                 first_seen: entry.file.first_seen,
                 open: entry.is_open(),
+                open_in: Mode::ALL.map(|mode| entry.under(mode).is_open()),
                 at_hand: entry.file.vanished.is_none() || entry.is_kept(),
                 provides: entry.file.file.provides.clone(),
             })

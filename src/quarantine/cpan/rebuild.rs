@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::Digest as _;
 
-use super::super::{Quarantine, QuarantineError};
+use super::super::{Asker, Quarantine, QuarantineError};
 use super::overlay::{Overlay, Shelf, Shelved, overlay};
 use super::served::{ServedIndex, Written};
 use super::snapshot::Snapshot;
@@ -122,6 +122,7 @@ impl Cpan {
                 version: Version::zero(),
                 first_seen: snapshot.read_at(),
                 open: false,
+                open_in: [false; 2],
                 at_hand: false,
                 provides: snapshot.provides(path),
             };
@@ -132,11 +133,13 @@ impl Cpan {
 }
 
 impl Quarantine {
-    /// Makes the served index again if something changed since it was made.
-    pub(super) async fn rebuild_cpan(self: &Arc<Self>, cpan: &Cpan) -> Result<(), QuarantineError> {
+    /// Makes the index that somebody gets again if something changed since it was made.
+    pub(super) async fn rebuild_cpan(self: &Arc<Self>, cpan: &Cpan, asker: Asker) -> Result<(), QuarantineError> {
+        let edition = cpan.edition(asker);
         let _one = cpan.rebuilding.lock().await;
+        self.regime();
         let changes = cpan.shelves.changes();
-        if cpan.served.now().is_some_and(|(made, _)| made >= changes) {
+        if edition.served.now().is_some_and(|(made, _)| made >= changes) {
             return Ok(());
         }
         for project in self.remake(&cpan.shelves, Shelf::of).await {
@@ -146,27 +149,33 @@ impl Quarantine {
                 cpan.shelves.put(project, Some(closed));
             }
         }
-        let Some(sheets) = self.sheets(cpan) else { return Ok(()) };
+        let Some(sheets) = self.sheets(cpan, asker) else { return Ok(()) };
         let digest = sheets.digest();
-        cpan.overlay.store(Some(sheets.overlay.clone()));
-        let written =
-            cpan.served.replace(changes, digest, self.timekeeper.wall(), move |modified| sheets.write(modified)).await;
+        edition.overlay.store(Some(sheets.overlay.clone()));
+        let written = edition
+            .served
+            .replace(changes, digest, self.timekeeper.wall(), move |modified| sheets.write(modified))
+            .await;
         written.map_err(QuarantineError::Fetch)?;
-        if let Some((_, index)) = cpan.served.now() {
+        if let Some((_, index)) = cpan.edition(Asker::ANYBODY).served.now() {
             metrics::gauge!("lazaret_cpan_index_rows").set(f64::from(u32::try_from(index.rows).unwrap_or(u32::MAX)));
         }
         Ok(())
     }
 
     /// Everything that the index is made of; `None` while a mirror has never been read.
-    fn sheets(&self, cpan: &Cpan) -> Option<Sheets> {
+    fn sheets(&self, cpan: &Cpan, asker: Asker) -> Option<Sheets> {
         let public = match cpan.public() {
             Some(mirror) => Some(mirror.snapshot.load_full()?),
             None => None,
         };
         let private: Option<Vec<Arc<Snapshot>>> = cpan.private().map(|mirror| mirror.snapshot.load_full()).collect();
         let private = private?;
-        let shelves: Vec<Arc<Shelf>> = cpan.shelves.by_project().into_values().collect();
+        let shelves = cpan.shelves.by_project().into_values();
+        let shelves: Vec<Arc<Shelf>> = match asker.own() {
+            None => shelves.collect(),
+            Some(mode) => shelves.map(|shelf| Arc::new(shelf.in_mode(mode))).collect(),
+        };
         let snapshots = || private.iter().chain(&public);
         let path_of = |package: &str| {
             snapshots().find_map(|snapshot| snapshot.index.find(package)).map(|row| row.path.to_owned())
@@ -180,31 +189,42 @@ impl Quarantine {
         Some(Sheets { public, private, overlay: Arc::new(overlay), reserved, url })
     }
 
-    /// The served index, made again first if something changed; waits for the first one. `None`: there is none yet.
-    pub async fn cpan_index(self: &Arc<Self>, patience: Duration) -> Option<Arc<ServedIndex>> {
+    /// The index that somebody gets, made again first if something changed; waits for the first one. `None`: there is none
+    /// yet.
+    pub async fn cpan_index(self: &Arc<Self>, patience: Duration, asker: Asker) -> Option<Arc<ServedIndex>> {
         let cpan = self.cpan.as_ref()?;
+        let served = &cpan.edition(asker).served;
         cpan.ask_for();
+        self.regime();
         let wanted = cpan.shelves.changes();
-        let ready = || cpan.served.now().filter(|(made, _)| *made >= wanted).map(|(_, index)| index);
+        let ready = || served.now().filter(|(made, _)| *made >= wanted).map(|(_, index)| index);
         if let Some(index) = ready() {
             return Some(index);
         }
-        let mut made = cpan.served.made();
+        let mut made = served.made();
         let house = self.clone();
         // A task of its own: a client that hangs up does not end what others wait for.
         tokio::spawn(async move {
             // What somebody decided needs no mirror, and a silent one must not delay it.
             let work = match house.cpan.as_ref().filter(|cpan| cpan.is_read()) {
-                Some(cpan) => house.rebuild_cpan(cpan).await,
-                None => house.poll_cpan().await,
+                Some(cpan) => house.rebuild_cpan(cpan, asker).await,
+                None => house.first_cpan_index(asker).await,
             };
             if let Err(error) = work {
                 tracing::error!(%error, "the CPAN index could not be made");
             }
         });
         // With a last good one in hand nobody waits long; without, a client is better off waiting than with an error.
-        let patience = if cpan.served.now().is_some() { patience.min(LAST_GOOD_AFTER) } else { patience };
+        let patience = if served.now().is_some() { patience.min(LAST_GOOD_AFTER) } else { patience };
         let _ = tokio::time::timeout(patience, made.wait_for(|made| *made >= wanted)).await;
-        cpan.served.now().map(|(_, index)| index)
+        served.now().map(|(_, index)| index)
+    }
+
+    async fn first_cpan_index(self: &Arc<Self>, asker: Asker) -> Result<(), QuarantineError> {
+        self.poll_cpan().await?;
+        match self.cpan.as_ref().filter(|cpan| asker.own().is_some() && cpan.is_read()) {
+            Some(cpan) => self.rebuild_cpan(cpan, asker).await,
+            None => Ok(()),
+        }
     }
 }

@@ -58,13 +58,15 @@ struct Label {
 #[derive(Debug)]
 pub(super) struct Served {
     folder: PathBuf,
+    /// Of its two files, without their endings.
+    name: &'static str,
     index: ArcSwapOption<(u64, Arc<ServedIndex>)>,
     made: tokio::sync::watch::Sender<u64>,
 }
 
 impl Served {
-    pub(super) fn at(folder: PathBuf) -> Self {
-        Self { folder, index: ArcSwapOption::empty(), made: tokio::sync::watch::channel(0).0 }
+    pub(super) fn at(folder: PathBuf, name: &'static str) -> Self {
+        Self { folder, name, index: ArcSwapOption::empty(), made: tokio::sync::watch::channel(0).0 }
     }
 
     /// The index and the count of changes that it was made after.
@@ -102,12 +104,16 @@ impl Served {
         // On disk before it is shown: after a restart the generation must not fall.
         let kept = async {
             tokio::fs::create_dir_all(&self.folder).await?;
-            write_whole(&self.folder.join("served.txt.gz"), &gzip).await?;
-            write_whole(&self.folder.join("served.json"), &serde_json::to_vec(&label).unwrap_or_default()).await
+            write_whole(&self.file("txt.gz"), &gzip).await?;
+            write_whole(&self.file("json"), &serde_json::to_vec(&label).unwrap_or_default()).await
         };
         kept.await.map_err(|error: std::io::Error| format!("the served index cannot be kept: {error}"))?;
         self.show(changes, Arc::new(prepared(gzip, &label)));
         Ok(())
+    }
+
+    fn file(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", self.name))
     }
 
     fn show(&self, changes: u64, index: Arc<ServedIndex>) {
@@ -117,9 +123,9 @@ impl Served {
 
     /// The last index of an earlier run: served until a newer one is made.
     pub(super) async fn recall(&self) {
-        let label = tokio::fs::read(self.folder.join("served.json")).await.ok();
+        let label = tokio::fs::read(self.file("json")).await.ok();
         let label: Option<Label> = label.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let gzip = tokio::fs::read(self.folder.join("served.txt.gz")).await.ok();
+        let gzip = tokio::fs::read(self.file("txt.gz")).await.ok();
         if let (Some(label), Some(gzip)) = (label, gzip) {
             self.show(0, Arc::new(prepared(gzip.into(), &label)));
         }

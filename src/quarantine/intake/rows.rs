@@ -54,6 +54,7 @@ impl Work<'_> {
             metadata: None,
             pins: None,
             requested: None,
+            passed: None,
             revision: 0,
         };
         self.keep_dossier(&mut upload, &dossier);

@@ -12,16 +12,13 @@ use super::super::view::View;
 use super::super::{Quarantine, QuarantineError, toll};
 use super::records::{AccountRecord, ProjectRecords};
 use super::says::says;
-use crate::attest::{Provenance, Verdict, verify};
 use crate::corpus::Renown;
 use crate::domain::{
     CoreMetadata, Ecosystem, FileKind, FileName, KnownFile, Project, ProjectName, State, Timestamp, Version,
 };
 use crate::registry::pypi::{core_metadata, json_api};
 use crate::signals::pypi_facts::Source;
-use crate::signals::{
-    Account, Attestation, History, NewRequirement, PublisherFacts, ReleaseSays, Requirement, Resembled, Timeline,
-};
+use crate::signals::{Account, Attestation, History, NewRequirement, ReleaseSays, Requirement, Resembled, Timeline};
 use crate::store::Job;
 
 /// The kind of job that collects the records of a project.
@@ -70,7 +67,10 @@ impl Quarantine {
         }
         let records = self.records_of(&view.project).await?;
         let due = records.document_read.is_none_or(|read| now - read > SNAPSHOT_EVERY);
-        let wanted = held_versions(view).into_iter().take(AHEAD).any(|version| !records.is_collected(&version, now));
+        let wanted = held_versions(view)
+            .into_iter()
+            .take(AHEAD)
+            .any(|version| !self.is_looked_up(view, &records, &version, now));
         let run_at = match (wanted, due) {
             (true, _) => now,
             // Who owns it now is what the next release is compared with; nobody waits for that.
@@ -107,7 +107,7 @@ impl Quarantine {
         }
         let records = self.records_of(&view.project).await?;
         let now = self.timekeeper.wall();
-        Ok(versions.iter().filter(|version| !records.is_collected(version, now)).cloned().collect())
+        Ok(versions.iter().filter(|version| !self.is_looked_up(view, &records, version, now)).cloned().collect())
     }
 
     /// Whether its rows were judged with all that is known by now.
@@ -159,6 +159,7 @@ impl Quarantine {
             self.collect_release(view, &mut records, version, history.as_ref(), &document).await?;
         }
         for version in versions {
+            self.collect_proofs(view, &mut records, version).await;
             self.note_companions(view, &mut records, version, &timeline).await?;
         }
         let changed = records.digest() != before;
@@ -303,35 +304,12 @@ impl Quarantine {
         }
         let attested = view.version(version).find(|entry| entry.file.file.provenance.is_some());
         let Some((entry, sha256)) = attested.and_then(|entry| Some((entry, entry.sha256()?))) else { return };
-        let read = self.fetch_provenance(view, entry.file).await;
+        let verified = self.verified(view, entry.file, sha256).await;
         let record = records.release_mut(version);
-        let provenance = match read {
-            Ok(Some(bytes)) => Provenance::read(&bytes).map_err(|error| error.to_string()),
-            Ok(None) => Err("the index offers an attestation and has none".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        let provenance = match provenance {
-            Ok(provenance) => provenance,
-            Err(why) => return record.fail(Source::Provenance, why),
-        };
-        let verdict = match &self.trust {
-            Some(root) => verify(&provenance, &entry.file.file.filename, sha256, root),
-            None => return record.fail(Source::Provenance, "there is no trusted root to verify it with".to_owned()),
-        };
-        let (publisher, doubt) = match verdict {
-            Verdict::Verified { publisher, .. } => (publisher, None),
-            Verdict::Unverified { publisher, why } => (publisher, Some(why)),
-        };
-        record.attestation = Some(Attestation {
-            version: version.clone(),
-            publisher: PublisherFacts {
-                kind: publisher.kind.to_string(),
-                repository: publisher.repository.as_deref().or(publisher.account.as_deref()).map(str::to_lowercase),
-                workflow: publisher.workflow.as_deref().map(str::to_owned),
-            },
-            contradicted: doubt.as_ref().is_some_and(crate::attest::Doubt::is_contradiction),
-            unproved: doubt.map(|doubt| doubt.to_string()),
-        });
+        match verified {
+            Ok(attestation) => record.attestation = Some(Attestation { version: version.clone(), ..attestation }),
+            Err(error) => record.fail(Source::Provenance, error.to_string()),
+        }
     }
 
     /// The attestations that an index offers of a file, as they are.

@@ -2,8 +2,10 @@
 
 mod collect;
 mod contents;
+pub mod proofs;
 pub mod records;
 pub mod says;
 
 pub use collect::COLLECT;
+pub use proofs::proof_of;
 pub use records::{AccountRecord, ProjectRecords};

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::domain::{ProjectName, Sha256, Timestamp, Version};
+use super::proofs::ProvedFile;
+use crate::domain::{FileName, ProjectName, Sha256, Timestamp, Version};
 use crate::registry::pypi::json_api::Vulnerability;
 use crate::signals::pypi_facts::Source;
 use crate::signals::{
@@ -46,6 +47,9 @@ pub struct ReleaseRecord {
     pub says: Option<ReleaseSays>,
     /// How it is proved who built it.
     pub attestation: Option<Attestation>,
+    /// Of our own packages: how it is proved who built each file.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub proofs: BTreeMap<FileName, ProvedFile>,
     /// Hooks that its examined wheel installs.
     pub hooks: Option<Vec<String>>,
     /// What it requires and the release before did not.
@@ -187,6 +191,7 @@ impl ProjectRecords {
             said: before().find_map(|earlier| earlier.says.clone()),
             owners: self.last_change(),
             attestation: record.attestation,
+            proof: None,
             attestation_before: before().find_map(|earlier| earlier.attestation.clone()),
             new_requirements: record.new_requirements,
             together: record.together,

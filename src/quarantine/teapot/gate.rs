@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Leave, Quarantine, QuarantineError, Refusal};
+use super::super::{Asker, Leave, Quarantine, QuarantineError, Refusal};
 use super::stock::{file_of, project_of};
 use crate::domain::{FileName, Project, Sha256, State};
 use crate::registry::teapot::{Instance, Kind, Signature};
@@ -59,7 +59,8 @@ impl Quarantine {
             return Ok(InstanceAnswer::Refused(refusal));
         }
         let signature = entry.signature;
-        let leave = Leave::given(self, &view, &name);
+        self.note_leaving(known.row, Asker::ANYBODY).await?;
+        let leave = Leave::given(self, &view, &name, Asker::ANYBODY);
         if let Some(sha256) = known.row.and_then(|upload| upload.examination.passed())
             && self.blobs.size(&sha256).await?.is_some()
         {
@@ -67,7 +68,7 @@ impl Quarantine {
         }
         let fetch = self.fetch(&view, &name).await?;
         match fetch.settled(PATIENCE).await {
-            Some(Ok(upload)) if self.may_leave(&upload) => match upload.sha256 {
+            Some(Ok(upload)) if self.may_leave(&upload, Asker::ANYBODY) => match upload.sha256 {
                 Some(sha256) => Ok(InstanceAnswer::Ready { sha256, signature, leave }),
                 None => Err(missing()),
             },

@@ -125,6 +125,7 @@ impl Quarantine {
     /// Makes what is shown again if something changed since it was made.
     pub(super) async fn publish_teapot(self: &Arc<Self>, teapot: &Teapot) -> Result<(), QuarantineError> {
         let _one = teapot.publishing.lock().await;
+        self.regime();
         let changes = teapot.shelves.changes();
         let now = self.timekeeper.now();
         let due = teapot.next_unspoken.load().as_deref().is_some_and(|at| *at <= now);
@@ -139,16 +140,18 @@ impl Quarantine {
         let folder = teapot.settings.folder.clone();
         let mut state = Kept::read(&folder).await;
         // Without trust, what the first index had waits as long as anything may.
-        let first_hold = state.baseline.unwrap_or(now) + self.policy().hold.longest();
+        let first_hold = state.baseline.unwrap_or(now) + self.policy().longest_hold(Ecosystem::Teapot);
         let read_since = stock.read_at() >= first_hold && self.timekeeper.check().is_ok();
         let waits = !teapot.index.trusted && !read_since;
         teapot.next_unspoken.store(waits.then(|| Arc::new(first_hold)));
+        // What was there at first may have come after a freeze began.
+        let frozen = self.frost_of(Ecosystem::Teapot).is_some_and(|frost| state.baseline.unwrap_or(now) > frost.since);
         let exhibition = Exhibition {
             stock: stock.clone(),
             shelves: teapot.shelves.by_project(),
             unmade,
             internal: self.policy().namespaces.of(Ecosystem::Teapot).to_vec(),
-            unspoken: if waits { Visibility::Hidden } else { Visibility::Shown },
+            unspoken: if waits || frozen { Visibility::Hidden } else { Visibility::Shown },
         };
         let upstream_time = stock.status.imtime;
         let last = teapot.published();
@@ -204,6 +207,7 @@ impl Quarantine {
     pub async fn teapot_view(self: &Arc<Self>, patience: Duration) -> Option<Arc<Published>> {
         let teapot = self.teapot.as_ref()?;
         teapot.ask_for();
+        self.regime();
         let wanted = teapot.shelves.changes();
         if let Some((_, published)) = teapot.published().filter(|(made, _)| *made >= wanted) {
             return Some(published);

@@ -32,6 +32,9 @@ impl Prepared {
         for rule in &change.rules {
             rows.push((Shelf::Rules, StandingRule::key(rule).into_bytes(), record::encode(rule)?));
         }
+        for (subject, bytes) in &change.snapshots {
+            rows.push((Shelf::Snapshots, subject.as_bytes().to_vec(), record::pack(bytes)?));
+        }
         let mut uploads = Vec::with_capacity(change.uploads.len());
         for mut upload in change.uploads {
             upload.revision = upload.revision.saturating_add(1);
