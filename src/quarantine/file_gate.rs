@@ -90,7 +90,7 @@ impl Quarantine {
             let size = entry.row.and_then(|upload| upload.size).or(entry.file.file.size);
             return Ok(FileAnswer::Known { sha256, size });
         }
-        let leave = Leave::given(self, &view, filename);
+        let leave = Leave::given(self, &view, filename).await;
         if entry.row.is_some_and(|upload| upload.examination.passed() == Some(sha256))
             && let Some(size) = self.blobs.size(&sha256).await?
         {

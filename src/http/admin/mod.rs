@@ -20,7 +20,10 @@ mod body;
 mod checks;
 mod corrections;
 mod decisions;
+mod exports;
+mod garbage;
 mod guard;
+mod heads;
 mod openapi;
 mod operations;
 mod reports;
@@ -67,6 +70,10 @@ pub fn router(desk: Desk) -> Result<Router, UndeclaredError> {
         .serve("show_artifact", artifacts::one)
         .serve("list_events", audit::list)
         .serve("verify_ledger", audit::verify)
+        .serve("sign_head", heads::sign)
+        .serve("list_heads", heads::list)
+        .serve("export_store", exports::export)
+        .serve("collect_garbage", garbage::collect)
         .serve("list_blocks", blocks::list)
         .serve("block", blocks::block)
         .serve("unblock", blocks::unblock)

@@ -4,7 +4,10 @@ use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{artifacts, audit, baselines, blocks, checks, corrections, decisions, reports, tokens, trials, uploads};
+use super::{
+    artifacts, audit, baselines, blocks, checks, corrections, decisions, exports, garbage, heads, reports, tokens,
+    trials, uploads,
+};
 
 /// The scheme whose roles the operations declare.
 struct Tokens;
@@ -36,12 +39,16 @@ impl Modify for Tokens {
         artifacts::one,
         audit::list,
         audit::verify,
+        heads::sign,
+        heads::list,
         baselines::baseline,
         blocks::list,
         blocks::block,
         blocks::unblock,
         corrections::unpin,
         corrections::give_back,
+        exports::export,
+        garbage::collect,
         trials::try_policy,
         trials::remedies,
         checks::check,

@@ -89,7 +89,7 @@ impl Quarantine {
             let size = entry.row.and_then(|upload| upload.size).or(entry.file.file.size);
             return Ok(ReleaseAnswer::Known { size, published });
         }
-        let leave = Leave::given(self, &view, &name);
+        let mut leave = Leave::given(self, &view, &name).await;
         if let Some(sha256) = entry.row.and_then(|upload| upload.examination.passed())
             && let Some(size) = self.blobs.size(&sha256).await?
         {
@@ -99,6 +99,7 @@ impl Quarantine {
         match fetch.settled(PATIENCE).await {
             Some(Ok(upload)) if self.may_leave(&upload) => match upload.sha256 {
                 Some(sha256) => {
+                    leave.hold(sha256).await;
                     Ok(ReleaseAnswer::Ready { sha256, size: upload.size.unwrap_or_default(), published, leave })
                 }
                 None => Err(missing()),

@@ -59,7 +59,7 @@ impl Quarantine {
             return Ok(InstanceAnswer::Refused(refusal));
         }
         let signature = entry.signature;
-        let leave = Leave::given(self, &view, &name);
+        let mut leave = Leave::given(self, &view, &name).await;
         if let Some(sha256) = known.row.and_then(|upload| upload.examination.passed())
             && self.blobs.size(&sha256).await?.is_some()
         {
@@ -68,7 +68,10 @@ impl Quarantine {
         let fetch = self.fetch(&view, &name).await?;
         match fetch.settled(PATIENCE).await {
             Some(Ok(upload)) if self.may_leave(&upload) => match upload.sha256 {
-                Some(sha256) => Ok(InstanceAnswer::Ready { sha256, signature, leave }),
+                Some(sha256) => {
+                    leave.hold(sha256).await;
+                    Ok(InstanceAnswer::Ready { sha256, signature, leave })
+                }
                 None => Err(missing()),
             },
             // It was refused while it came, by a person or by what its bytes showed.
