@@ -17,6 +17,7 @@ use crate::attest::TrustRoot;
 use crate::blob::{ObjectBlobs, StagingArea};
 use crate::config::{Baseline, Config, PrivateIndex};
 use crate::corpus::{Corpora, NameSources};
+use crate::disk::{Disk, SystemDisk};
 use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, NamePattern, Origin, Role, Timestamp};
 use crate::http::porter::{Door, HouseRules, Porter};
 use crate::http::serve::{Bounds, serve};
@@ -27,11 +28,12 @@ use crate::marker::Marker;
 use crate::policy::Policy;
 use crate::quarantine::own_names::own_names;
 use crate::quarantine::{
-    AdvisorySettings, AdvisorySource, Cellars, Cpan, CpanSettings, Index, Indexes, Quarantine, Settings, Sides, Teapot,
-    TeapotSettings,
+    AdvisorySettings, AdvisorySource, CellarSettings, Cellars, Cpan, CpanSettings, Index, Indexes, Quarantine,
+    QuarantineError, Settings, Sides, Teapot, TeapotSettings,
 };
-use crate::store::sled::SledStore;
-use crate::store::{Change, Store};
+use crate::seal::Seal;
+use crate::store::sled::{RESERVE, SledStore};
+use crate::store::{Change, Store, StoreError};
 use crate::upstream::{AllowedHosts, ClientSettings, Upstream};
 
 mod sign_in;
@@ -67,6 +69,11 @@ pub struct House {
 impl House {
     /// Opens the cellars, joins the rooms and listens.
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        Self::start_on(config, clock, Arc::new(SystemDisk)).await
+    }
+
+    /// Likewise, on a disk that a test may fill.
+    pub async fn start_on(config: Config, clock: Arc<dyn Clock>, disk: Arc<dyn Disk>) -> anyhow::Result<Self> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         crate::telemetry::metrics::install();
         let data_dir = config.store.data_dir.clone();
@@ -86,8 +93,8 @@ impl House {
         tokio::fs::create_dir_all(&data_dir)
             .await
             .with_context(|| format!("store.data_dir: {} cannot be made", data_dir.display()))?;
-        let opened = data_dir.join("store");
-        let store = tokio::task::spawn_blocking(move || SledStore::open(&opened)).await??;
+        let (opened, store_disk) = (data_dir.join("store"), disk.clone());
+        let store = tokio::task::spawn_blocking(move || SledStore::open_on(&opened, store_disk, RESERVE)).await??;
         let store: Arc<dyn Store> = Arc::new(store);
         let marker = Marker::at(&data_dir);
         marker.check(&*store).await?;
@@ -108,7 +115,8 @@ impl House {
         let cellars = Cellars {
             store: store.clone(),
             blobs: Arc::new(ObjectBlobs::on_disk(&data_dir.join("blobs"))?),
-            staging: StagingArea::open(&data_dir.join("staging"))?,
+            staging: StagingArea::open_on(&data_dir.join("staging"), disk)?,
+            seal: Seal::open(&data_dir)?,
             upstream,
             clock: clock.clone(),
             corpus: Arc::new(corpora_for(&data_dir, policy_file.as_deref(), &policy, &*store, clock.now()).await?),
@@ -121,30 +129,30 @@ impl House {
             advisories: advisories(&config),
             trust: trusted_root(&config)?,
             report_days: config.store.report_days,
+            cellar: cellar_settings(&config),
         };
-        tell_policy(&store, &policy, &*clock).await?;
+        unless_refused(tell_policy(&store, &policy, &*clock).await)?;
         let cpan = Cpan::new(cpan_settings(&config, &data_dir)?, cpan_public(&config), cpan_private(&config)?);
         let sides = Sides { python: indexes(&config)?, cpan: Some(cpan), teapot: teapot(&config, &data_dir) };
         let quarantine = Quarantine::open(cellars, sides, policy, settings).await?;
 
         open_advisories(&quarantine).await?;
+        leave_chores(&quarantine).await?;
 
         let (closing, closed) = watch::channel(false);
         let driver = Arc::new(Driver::new(quarantine.clone()));
         let porter = Porter::new(house_rules(&config), quarantine.clone());
-        let desk = admin::Desk {
+        let review = admin::Desk {
             quarantine: quarantine.clone(),
             porter: porter.clone(),
             hosts: Arc::new(admin_hosts(&config, &admin_listener)?),
             metrics: crate::telemetry::metrics::render,
         };
-        let poller = driver.clone();
-        let poller_closed = closed.clone();
-        let background = driver.clone();
-        let background_closed = closed.clone();
-        let keeper = marker.clone();
+        let (housekeeper, housekeeper_closed) = (driver.clone(), closed.clone());
+        let (poller, poller_closed) = (driver.clone(), closed.clone());
+        let (background, background_closed) = (driver.clone(), closed.clone());
+        let (keeper, keeper_closed) = (marker.clone(), closed.clone());
         let kept_store = store.clone();
-        let keeper_closed = closed.clone();
         let forwarding = forwarding(&config, &packages, &public_url)?;
         let (for_packages, for_teapot) = (Door::of_packages(&porter), Door::of_teapot(&porter));
         let package_router = package::router(quarantine.clone(), for_packages, &via, forwarding);
@@ -153,10 +161,11 @@ impl House {
         let mut tasks = vec![
             tokio::spawn(serve(packages, package_router, tls.clone(), bounds.clone(), closed.clone())),
             tokio::spawn(serve(teapot_door, teapot_router, None, bounds.clone(), closed.clone())),
-            tokio::spawn(serve(admin_listener, admin::router(desk)?, tls, bounds, closed.clone())),
+            tokio::spawn(serve(admin_listener, admin::router(review)?, tls, bounds, closed.clone())),
             tokio::spawn(porter.tidy_up(closed.clone())),
             tokio::spawn(async move { background.run(background_closed).await }),
             tokio::spawn(async move { poller.poll(poller_closed).await }),
+            tokio::spawn(async move { housekeeper.keep_house(housekeeper_closed).await }),
             tokio::spawn(async move { keeper.keep(kept_store, keeper_closed).await }),
         ];
         if let Some(certificates) = &certificates {
@@ -196,6 +205,9 @@ impl House {
         }
         if let Err(error) = self.driver.run_due().await {
             tracing::error!(%error, "background work failed");
+        }
+        if let Err(error) = self.driver.tidy_cellar().await {
+            tracing::error!(%error, "the cellar could not be kept within its limit");
         }
     }
 
@@ -346,6 +358,33 @@ async fn first_token(store: &Arc<dyn Store>, data_dir: &Path, clock: &dyn Clock)
     event.details = serde_json::json!({ "name": "admin", "role": "admin" });
     store.commit(Change { tokens: vec![token], events: vec![event], ..Change::default() }).await?;
     Ok(())
+}
+
+/// How much the cellar may hold.
+fn cellar_settings(config: &Config) -> CellarSettings {
+    CellarSettings { max_bytes: config.store.max_bytes.as_u64(), keep_downloaded: config.store.keep_downloaded }
+}
+
+/// What is done again and again, and left for the first time.
+async fn leave_chores(quarantine: &Quarantine) -> anyhow::Result<()> {
+    unless_refused(quarantine.leave_garbage().await.map_err(Into::into))?;
+    unless_refused(quarantine.leave_signing().await.map_err(Into::into))
+}
+
+/// A full disk is no reason to stay shut: what is cached is served.
+fn unless_refused(done: anyhow::Result<()>) -> anyhow::Result<()> {
+    match done {
+        Err(error) if is_refused(&error) => {
+            tracing::error!("{error:#}");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+fn is_refused(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(StoreError::is_disk_refusing)
+        || error.downcast_ref().is_some_and(QuarantineError::is_disk_refusing)
 }
 
 /// One event when another policy comes into force.

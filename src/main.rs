@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lazaret::cli::{self, Doors};
+use lazaret::cli::{self, Doors, Import};
 use lazaret::config::{Loaded, Source, discover};
-use lazaret::domain::SystemClock;
+use lazaret::domain::{Clock as _, SystemClock};
 use lazaret::house::{Addresses, House};
+use lazaret::restore::Restore;
 use lazaret::store::sled::SledStore;
 use lazaret::store::{Ledger, StoreError};
 use lazaret::telemetry::logs::{self, LogSettings};
@@ -68,6 +69,12 @@ impl Doors for Program {
         let opened = tokio::task::spawn_blocking(move || SledStore::open(&path)).await;
         let store = opened.map_err(|panic| StoreError::Refused(panic.to_string()))??;
         Ok(Box::new(store))
+    }
+
+    async fn import(&self, data_dir: &Path, import: Import) -> Result<serde_json::Value, Box<dyn Error + Send + Sync>> {
+        let Import { file, replace, passphrase } = import;
+        let restored = Restore { file, replace, passphrase }.run(data_dir, SystemClock::new().now()).await?;
+        Ok(serde_json::to_value(restored)?)
     }
 }
 

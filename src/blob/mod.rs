@@ -3,7 +3,9 @@
 //! A file from upstream grows on a [`Stage`], where many readers may follow it up to a limit; once it is complete and
 //! verified, [`Blobs::store`] keeps it for good.
 
+mod counted;
 mod disk;
+mod inventory;
 mod name_list;
 mod object_blobs;
 mod open_files;
@@ -19,18 +21,40 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
+pub use self::counted::CountedBlobs;
 pub use self::disk::BlobError;
+pub use self::inventory::{Claim, InUse, Inventory};
 pub use self::name_list::{Batch, NameList, NameListWriter};
 pub use self::object_blobs::ObjectBlobs;
 pub use self::stage::{Stage, StageRead, StageReader, Staged};
 pub use self::staging::StagingArea;
-use crate::domain::Sha256;
+use crate::domain::{Sha256, Timestamp};
 
 /// METADATA has at most 10 MB (see `archive`).
 const LARGEST_SMALL_THING: u64 = 16 << 20;
 
 /// Bytes on their way out, in pieces of at most 256 KiB.
 pub type BlobStream = BoxStream<'static, Result<Bytes, BlobError>>;
+
+/// Something that is in the cellar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name.
+    pub digest: Sha256,
+    /// How many bytes.
+    pub size: u64,
+    /// When it was stored, as the disk has it.
+    pub stored: Timestamp,
+}
+
+/// What was left behind by whoever did not come to an end, and was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// How many files.
+    pub files: u64,
+    /// How many bytes in them.
+    pub bytes: u64,
+}
 
 /// Bytes at rest. What is stored under a digest never changes; `tests/contract/` holds every implementation to that.
 #[async_trait]
@@ -46,6 +70,11 @@ pub trait Blobs: Send + Sync + fmt::Debug {
     /// Forgets the bytes; no error where there are none. A power loss may bring them back: what is served is decided
     /// elsewhere.
     async fn remove(&self, digest: &Sha256) -> Result<(), BlobError>;
+    /// Everything that is stored, in any order. What comes or goes meanwhile may be missing.
+    fn list(&self) -> BoxStream<'static, Result<Kept, BlobError>>;
+    /// Removes what writers who never came to an end left behind before this moment, or only counts it. Where nothing can be left
+    /// behind, nothing is found.
+    async fn sweep(&self, before: Timestamp, dry_run: bool) -> Result<Swept, BlobError>;
     /// All of something small.
     async fn whole(&self, digest: &Sha256) -> Result<Bytes, BlobError> {
         let mut pieces = self.read(digest, 0..LARGEST_SMALL_THING).await?;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -29,14 +30,17 @@ use sha2::Digest as _;
 
 use super::disk::{BlobError, CHUNK, io_kind, make_folder, off_reactor, read_at};
 use super::open_files::OpenFiles;
-use super::{BlobStream, Blobs, Staged};
-use crate::domain::Sha256;
+use super::{BlobStream, Blobs, Kept, Staged, Swept};
+use crate::domain::{Sha256, Timestamp};
 
 /// Up to this size an upload is one request. S3 takes parts from 5 MiB.
 const PART: usize = 8 << 20;
 
 /// Parts of one upload under way at once.
 const PARTS_AT_ONCE: usize = 4;
+
+/// The folder of everything that is named by its SHA-256.
+const FOLDER: &str = "sha256";
 
 /// Blobs over an object store, under keys `sha256/ab/cd/<hex>`.
 #[derive(Debug, Clone)]
@@ -100,7 +104,44 @@ fn key(digest: &Sha256) -> Key {
 
 fn name(digest: &Sha256) -> String {
     let hex = digest.to_string();
-    format!("sha256/{}/{}/{hex}", &hex[..2], &hex[2..4])
+    format!("{FOLDER}/{}/{}/{hex}", &hex[..2], &hex[2..4])
+}
+
+/// Files that a crash left beside their targets (`<name>#1`). Blocking.
+fn sweep(folder: &Path, before: Timestamp, dry_run: bool) -> std::io::Result<Swept> {
+    let mut swept = Swept::default();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() && entry.file_name().to_str().is_some_and(is_left_behind) {
+                let Ok(meta) = entry.metadata() else { continue };
+                if Timestamp::from(meta.modified()?) >= before {
+                    continue;
+                }
+                if !dry_run {
+                    std::fs::remove_file(entry.path())?;
+                }
+                swept.files += 1;
+                swept.bytes += meta.len();
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// The digest of something, a `#` and a number.
+fn is_left_behind(name: &str) -> bool {
+    name.split_once('#').is_some_and(|(digest, number)| {
+        digest.parse::<Sha256>().is_ok() && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn doing(what: &str, digest: &Sha256) -> String {
@@ -172,6 +213,26 @@ impl Blobs for ObjectBlobs {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(BlobError::store(doing("removing", digest), error)),
         }
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<Kept, BlobError>> {
+        let all = self.store.list(Some(&Key::from(FOLDER)));
+        let kept =
+            all.map_err(|error| BlobError::store("listing what is stored", error)).try_filter_map(|meta| async move {
+                // What has another name is not ours.
+                let digest = meta.location.filename().and_then(|name| name.parse::<Sha256>().ok());
+                let stored = Timestamp::from_unix_timestamp(meta.last_modified.timestamp());
+                let stored = stored.unwrap_or(Timestamp::UNIX_EPOCH);
+                Ok(digest.map(|digest| Kept { digest, size: meta.size, stored }))
+            });
+        kept.boxed()
+    }
+
+    async fn sweep(&self, before: Timestamp, dry_run: bool) -> Result<Swept, BlobError> {
+        let Some(disk) = &self.disk else { return Ok(Swept::default()) };
+        let folder = disk.folder.join(FOLDER);
+        let doing = "looking for what was left behind";
+        off_reactor(move || sweep(&folder, before, dry_run).map_err(|source| BlobError::disk(doing, source))).await
     }
 
     fn local_path(&self, digest: &Sha256) -> Option<PathBuf> {
@@ -370,5 +431,23 @@ mod tests {
         blobs.remove(&digest).await.unwrap();
         blobs.store(&staged).await.unwrap();
         assert_eq!(blobs.size(&digest).await.unwrap(), Some(5));
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_beside_its_target_is_swept_once_it_is_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = ObjectBlobs::on_disk(folder.path()).unwrap();
+        let digest = blobs.store_bytes(Bytes::from_static(b"wheel")).await.unwrap();
+        let stored = blobs.local_path(&digest).unwrap();
+        let left = stored.with_file_name(format!("{digest}#1"));
+        std::fs::write(&left, "whe").unwrap();
+        std::fs::write(stored.with_file_name("notes#1"), "not ours").unwrap();
+        let now = Timestamp::from(std::fs::metadata(&left).unwrap().modified().unwrap());
+        let hour = time::Duration::hours(1);
+        assert_eq!(blobs.sweep(now - hour, false).await.unwrap(), Swept::default(), "somebody may be writing it");
+        let old = Swept { files: 1, bytes: 3 };
+        assert_eq!(blobs.sweep(now + hour, true).await.unwrap(), old);
+        assert_eq!(blobs.sweep(now + hour, false).await.unwrap(), old);
+        assert!(!left.exists() && stored.exists() && stored.with_file_name("notes#1").exists());
     }
 }

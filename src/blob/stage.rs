@@ -3,9 +3,10 @@
 //! Readers see only what was written *and* allowed: a wheel can be streamed with its last bytes withheld until the whole was
 //! verified and examined (rule 1). Whoever drops the stage without opening it leaves the rest withheld for good.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,20 +14,44 @@ use sha2::Digest as _;
 use tokio::sync::watch;
 
 use super::disk::{BlobError, CHUNK, off_reactor, read_at};
+use crate::disk::Headroom;
 use crate::domain::Sha256;
+
+/// The stages that somebody holds.
+#[derive(Debug, Default)]
+pub(super) struct Living(Mutex<HashSet<PathBuf>>);
+
+impl Living {
+    fn add(&self, path: PathBuf) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+    }
+
+    fn end(&self, path: &Path) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+}
 
 /// A file that is removed with its last holder.
 #[derive(Debug)]
 struct StageFile {
     file: File,
     path: PathBuf,
+    living: Arc<Living>,
 }
 
 impl Drop for StageFile {
     fn drop(&mut self) {
         let path = std::mem::take(&mut self.path);
-        // Removing a large file takes a while on some file systems. A file that cannot be removed is cleared at the next start.
-        let remove = move || drop(std::fs::remove_file(path));
+        let living = self.living.clone();
+        // Removing a large file takes a while on some file systems. A file that cannot be removed is swept later.
+        let remove = move || {
+            drop(std::fs::remove_file(&path));
+            living.end(&path);
+        };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(remove)),
             Err(_) => remove(),
@@ -75,12 +100,13 @@ struct Pen {
     file: Arc<StageFile>,
     hasher: Mutex<sha2::Sha256>,
     progress: watch::Sender<Progress>,
+    headroom: Arc<Headroom>,
 }
 
 impl Pen {
     fn write(&self, bytes: &[u8]) -> Result<(), BlobError> {
         let offset = self.progress.borrow().written;
-        let written = self.file.file.write_all_at(bytes, offset);
+        let written = self.headroom.check().and_then(|()| self.file.file.write_all_at(bytes, offset));
         written.map_err(|source| BlobError::disk(format!("writing the stage {}", self.file.path.display()), source))?;
         self.hasher.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
         self.progress.send_modify(|progress| progress.written = offset + bytes.len() as u64);
@@ -106,12 +132,14 @@ pub struct Stage {
 
 impl Stage {
     /// Makes the file. Blocking.
-    pub(super) fn create(path: PathBuf) -> Result<Self, BlobError> {
+    pub(super) fn create(path: PathBuf, living: Arc<Living>, headroom: Arc<Headroom>) -> Result<Self, BlobError> {
+        headroom.check().map_err(|source| BlobError::disk("beginning a fetch", source))?;
+        living.add(path.clone());
         let opened = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = opened.map_err(|source| BlobError::disk(format!("making the stage {}", path.display()), source))?;
         let progress = watch::Sender::new(Progress { written: 0, limit: 0, state: State::Growing });
-        let file = Arc::new(StageFile { file, path });
-        Ok(Self { pen: Arc::new(Pen { file, hasher: Mutex::default(), progress }), unsure: false })
+        let file = Arc::new(StageFile { file, path, living });
+        Ok(Self { pen: Arc::new(Pen { file, hasher: Mutex::default(), progress, headroom }), unsure: false })
     }
 
     /// Writes at the end. A failure fails the stage for its readers too.

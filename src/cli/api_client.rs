@@ -26,6 +26,9 @@ const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// An approval may have to fetch the file first.
 const TIME_LIMIT: Duration = Duration::from_mins(2);
 
+/// What reads a whole store takes a while.
+const PATIENT: Duration = Duration::from_hours(2);
+
 /// Speaks HTTP/1.1, with TLS where the address wants it.
 pub(super) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
@@ -68,6 +71,7 @@ pub(super) struct ApiClient {
     base: Url,
     token: HeaderValue,
     client: HttpClient,
+    limit: Duration,
 }
 
 impl ApiClient {
@@ -104,7 +108,12 @@ impl ApiClient {
             problem: "a token has no spaces or control characters".to_owned(),
         })?;
         bearer.set_sensitive(true);
-        Ok(Self { base, token: bearer, client: build(config.upstream.ca_file.as_deref())? })
+        Ok(Self { base, token: bearer, client: build(config.upstream.ca_file.as_deref())?, limit: TIME_LIMIT })
+    }
+
+    /// The same, for what takes long.
+    pub(super) fn patient(self) -> Self {
+        Self { limit: PATIENT, ..self }
     }
 
     pub(super) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Json, CliError> {
@@ -117,6 +126,27 @@ impl ApiClient {
 
     pub(super) async fn delete(&self, path: &[&str], body: Option<&Json>) -> Result<Json, CliError> {
         self.ask(Method::DELETE, path, &[], body).await
+    }
+
+    /// POST whose answer is read as it comes.
+    pub(super) async fn stream(&self, path: &[&str], body: &Json) -> Result<hyper::body::Incoming, CliError> {
+        let request = self.request(Method::POST, path, &[], Some(body))?;
+        let response = self.client.request(request).await.map_err(|error| self.broke_off(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let body = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
+        let body = body.map_err(|error| self.broke_off(&*error))?.to_bytes();
+        match serde_json::from_slice::<Json>(&body) {
+            Ok(problem) if problem.get("title").is_some() => Err(CliError::Refused(refusal(&problem))),
+            _ => Err(CliError::BadAnswer { address: self.address(), problem: format!("status {status}") }),
+        }
+    }
+
+    /// The connection is gone, or never was.
+    pub(super) fn broke_off(&self, error: &(dyn std::error::Error + 'static)) -> CliError {
+        CliError::Unreachable { address: self.address(), problem: causes(error) }
     }
 
     async fn ask(
@@ -135,7 +165,7 @@ impl ApiClient {
             let body = body.map_err(|error| unreachable(causes(&*error)))?.to_bytes();
             Ok((status, body))
         };
-        let answer = tokio::time::timeout(TIME_LIMIT, exchange).await;
+        let answer = tokio::time::timeout(self.limit, exchange).await;
         let (status, body) = answer.unwrap_or_else(|_| Err(unreachable("no answer in time".to_owned())))?;
         if status == StatusCode::NO_CONTENT {
             return Ok(Json::Null);

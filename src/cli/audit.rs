@@ -5,12 +5,13 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use super::api_client::ApiClient;
+use super::noted_head::Noted;
 use super::shell::Shell;
 use super::text::{self, Table};
 use super::{CliError, Doors, Format, Printing};
 use crate::domain::Actor;
 use crate::domain::audit::Head;
-use crate::store::verify::{Verification, verify};
+use crate::store::verify::{Verification, goes_through, verify};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -30,9 +31,15 @@ pub(super) enum Command {
         /// Read the data folder instead of asking the proxy, which must not be running.
         #[arg(long)]
         offline: bool,
-        /// A head noted earlier, NUMBER:HASH: the ledger must still hold it, and continue it.
-        #[arg(long, value_name = "HEAD", value_parser = clap::value_parser!(Head))]
-        from: Option<Head>,
+        /// What was kept elsewhere: NUMBER:HASH, a signed head, or a file of them such as heads.jsonl. The ledger must still go
+        /// through each.
+        #[arg(long, value_name = "HEAD")]
+        from: Option<String>,
+        #[command(flatten)]
+        printing: Printing,
+    },
+    /// Print the end of the ledger, signed, on one line: keep it where this machine cannot reach.
+    Head {
         #[command(flatten)]
         printing: Printing,
     },
@@ -60,18 +67,39 @@ pub(super) async fn run(
             }
             Ok(())
         }
+        Command::Head { printing } => {
+            let answer = ApiClient::find(shell, config)?.get(&["audit", "head"], &[]).await?;
+            match printing.format {
+                Format::Json => shell.print_json(&answer),
+                Format::Text => shell.print(&text::line(&answer.to_string())),
+            }
+        }
         Command::Verify { offline, from, printing } => {
+            let noted = from.as_deref().map(|from| Noted::read(shell, from)).transpose()?;
+            let from = noted.as_ref().and_then(Noted::last);
+            let earlier: Vec<Head> = noted.iter().flat_map(Noted::earlier).collect();
             let answer = if *offline {
                 let data_dir = shell.directory.join(shell.load(config)?.config.store.data_dir);
                 let ledger = doors.open_ledger(&data_dir).await?;
-                match verify(ledger.as_ref(), *from).await? {
+                for head in earlier {
+                    if !goes_through(ledger.as_ref(), head).await? {
+                        return report(shell, &json!({"ok": false, "first_bad": head.sequence}), *printing);
+                    }
+                }
+                match verify(ledger.as_ref(), from).await? {
                     Verification::Whole(head) => json!({"ok": true, "events": head.sequence, "head": head.to_string()}),
                     Verification::Broken { first_bad } => json!({"ok": false, "first_bad": first_bad}),
                 }
             } else {
+                let client = ApiClient::find(shell, config)?.patient();
+                for head in earlier {
+                    if !is_in_ledger(&client, head).await? {
+                        return report(shell, &json!({"ok": false, "first_bad": head.sequence}), *printing);
+                    }
+                }
                 let from = from.map(|head| head.to_string());
                 let query: Vec<_> = from.as_deref().map(|from| ("from", from)).into_iter().collect();
-                let answer = ApiClient::find(shell, config)?.get(&["audit", "verify"], &query).await?;
+                let answer = client.get(&["audit", "verify"], &query).await?;
                 let compared = answer.get("from").and_then(Json::as_str) == from.as_deref();
                 if !compared && answer.get("ok").and_then(Json::as_bool) == Some(true) {
                     let problem = "this proxy does not compare with a noted head; stop it and add --offline";
@@ -82,6 +110,15 @@ pub(super) async fn run(
             report(shell, &answer, *printing)
         }
     }
+}
+
+/// Whether the proxy's ledger goes through a head.
+async fn is_in_ledger(client: &ApiClient, head: Head) -> Result<bool, CliError> {
+    let before = head.sequence.saturating_sub(1).to_string();
+    let page = client.get(&["audit"], &[("cursor", before.as_str()), ("limit", "1")]).await?;
+    let event = page.get("items").and_then(|items| items.get(0));
+    let hash = event.and_then(|event| event.get("hash")).and_then(Json::as_str);
+    Ok(hash == Some(head.hash.to_string().as_str()))
 }
 
 fn report(shell: &mut Shell<'_>, answer: &Json, printing: Printing) -> Result<(), CliError> {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::corpus::CorpusError;
+use crate::seal::SealError;
 use crate::store::StoreError;
+use crate::transfer::TransferError;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,12 @@ pub enum CliError {
     /// A list of names or a table of weights is wrong.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+    /// An export is not what it should be.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// A key or a signature is wrong.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -13,10 +13,14 @@ mod client_setup;
 mod decide;
 mod doctor;
 mod error;
+mod export;
+mod gc;
+mod import;
 mod init;
 mod lock;
 mod lock_file;
 mod names;
+mod noted_head;
 mod perl_setup;
 mod policy;
 mod queue;
@@ -39,6 +43,7 @@ use async_trait::async_trait;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use error::CliError;
+pub use import::Import;
 use shell::Shell;
 
 use crate::config::Loaded;
@@ -51,6 +56,12 @@ pub trait Doors: Sync {
     async fn serve(&self, loaded: Loaded) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
     /// Opens the ledger in a data folder that no running proxy uses.
     async fn open_ledger(&self, data_dir: &Path) -> Result<Box<dyn Ledger>, StoreError>;
+    /// Makes the store in a data folder that no running proxy uses of an export, and says what was done.
+    async fn import(
+        &self,
+        data_dir: &Path,
+        import: Import,
+    ) -> Result<serde_json::Value, Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// A quarantining package registry proxy.
@@ -119,6 +130,12 @@ enum Command {
     /// Let everything out that is not known to be bad, for a few hours: two admins together.
     #[command(subcommand)]
     BreakGlass(break_glass::Command),
+    /// Write everything that must survive into a file, while the proxy runs. For admins.
+    Export(export::Arguments),
+    /// Make a store of an export. The proxy must not be running.
+    Import(import::Arguments),
+    /// Throw away cached bytes and evidence that nothing refers to. For admins.
+    Gc(gc::Arguments),
     /// Make, list or revoke access tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -191,6 +208,9 @@ async fn dispatch(shell: &mut Shell<'_>, arguments: Arguments, doors: &dyn Doors
         Command::Report(arguments) => report::run(shell, config, &arguments).await,
         Command::Audit(command) => audit::run(shell, config, &command, doors).await,
         Command::BreakGlass(command) => break_glass::run(shell, config, &command).await,
+        Command::Export(arguments) => export::run(shell, config, &arguments).await,
+        Command::Import(arguments) => import::run(shell, config, &arguments, doors).await,
+        Command::Gc(arguments) => gc::run(shell, config, &arguments).await,
         Command::Token(command) => token::run(shell, config, &command).await,
     }
 }

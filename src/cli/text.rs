@@ -45,6 +45,11 @@ pub(super) fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// `12.3 MiB`.
+pub(super) fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).to_string()
+}
+
 /// Rows whose cells stand below each other; the last cell may be long.
 #[derive(Debug, Default)]
 pub(super) struct Table {

@@ -1,6 +1,7 @@
 //! `[store]`: where facts and bytes are kept.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
@@ -18,10 +19,18 @@ pub struct StoreSettings {
     pub max_bytes: ByteSize,
     /// For how many days the report of what was refused, or would have been, is kept.
     pub report_days: u16,
+    /// What was fetched or downloaded within this time is not evicted.
+    #[serde(serialize_with = "humantime_serde::serialize", deserialize_with = "values::duration")]
+    pub keep_downloaded: Duration,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from("lazaret-data"), max_bytes: ByteSize::gib(50), report_days: 92 }
+        Self {
+            data_dir: PathBuf::from("lazaret-data"),
+            max_bytes: ByteSize::gib(50),
+            report_days: 92,
+            keep_downloaded: Duration::from_hours(24 * 7),
+        }
     }
 }

@@ -45,6 +45,8 @@ pub enum EventKind {
     NameGivenBack,
     /// A policy came into force.
     PolicyLoaded,
+    /// The store was made of an export.
+    Imported,
     /// A token was made.
     TokenCreated,
     /// A token was revoked.

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::domain::Timestamp;
 use crate::quarantine::{QuarantineError, Refusal, printable};
+use crate::store::StoreError;
 
 /// How a client is asked for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +142,13 @@ impl From<QuarantineError> for ApiError {
             QuarantineError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "Not possible now", detail),
             QuarantineError::Forbidden(_) => Self::new(StatusCode::FORBIDDEN, "Forbidden", detail),
             QuarantineError::BadRequest(_) => Self::bad_request(detail),
-            QuarantineError::Store(_) | QuarantineError::Blob(_) => {
+            error if error.is_disk_full() => Self::new(StatusCode::INSUFFICIENT_STORAGE, "Disk full", detail),
+            error if error.is_disk_refusing() => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Disk read-only", detail),
+            // Another export is under way.
+            QuarantineError::Store(refused) if matches!(**refused, StoreError::Refused(_)) => {
+                Self::new(StatusCode::CONFLICT, "Not possible now", detail)
+            }
+            QuarantineError::Store(_) | QuarantineError::Blob(_) | QuarantineError::Seal(_) => {
                 tracing::error!(%error, "a request failed inside");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", detail)
             }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{Project, Timestamp};
-use crate::quarantine::{Quarantine, QuarantineError, advice, errands, pypi};
+use crate::quarantine::{Quarantine, QuarantineError, advice, cellar, errands, heads, pypi};
 use crate::store::Job;
 
+mod collect_garbage;
 mod collect_records;
 mod fetch_file;
 mod hash_file;
@@ -17,6 +18,7 @@ mod read_requirements;
 mod refresh_advisories;
 mod release_held;
 mod reread_page;
+mod sign_head;
 
 /// How often the driver looks for work.
 const TICK: Duration = Duration::from_secs(1);
@@ -57,7 +59,9 @@ impl Driver {
                 _ = closing.wait_for(|closing| *closing) => return,
                 () = tokio::time::sleep(TICK) => {}
             }
-            if let Err(error) = self.quarantine.write_downloads().await {
+            if let Err(error) = self.quarantine.write_downloads().await
+                && !error.is_disk_refusing()
+            {
                 tracing::error!(%error, "the downloads could not be written down");
             }
             if let Err(error) = self.quarantine.write_refusals().await {
@@ -68,7 +72,10 @@ impl Driver {
                 _ = closing.wait_for(|closing| *closing) => return,
                 worked = self.run_due() => worked,
             };
-            if let Err(error) = worked {
+            // That the disk is full was told when it was found, and not once a second.
+            if let Err(error) = worked
+                && !error.is_disk_refusing()
+            {
                 tracing::error!(%error, "background work failed");
             }
             if ticks.is_multiple_of(60)
@@ -99,6 +106,31 @@ impl Driver {
                 () = tokio::time::sleep(TICK) => {}
             }
         }
+    }
+
+    /// Takes stock of the cellar, and keeps it within its limit until `closing` turns true.
+    pub async fn keep_house(&self, mut closing: watch::Receiver<bool>) {
+        loop {
+            let kept = tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                kept = self.tidy_cellar() => kept,
+            };
+            if let Err(error) = kept {
+                tracing::error!(%error, "the cellar could not be kept within its limit");
+            }
+            tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Takes stock of the cellar if nobody has, and throws away what is too much.
+    pub async fn tidy_cellar(&self) -> Result<(), QuarantineError> {
+        // For the metric; the writers ask for themselves.
+        let _ = self.quarantine.check_room().await;
+        self.quarantine.walk_cellar().await?;
+        self.quarantine.keep_within_cap().await.map(drop)
     }
 
     /// Does everything that is due now, once.
@@ -168,6 +200,8 @@ async fn work(quarantine: Arc<Quarantine>, job: Job) -> Result<Next, QuarantineE
         pypi::COLLECT => collect_records::run(&quarantine, &job.subject).await,
         advice::JUDGE => judge_again::run(&quarantine, &job.subject).await,
         advice::REFRESH => refresh_advisories::run(&quarantine).await,
+        heads::SIGN_HEAD => sign_head::run(&quarantine).await,
+        cellar::COLLECT_GARBAGE => collect_garbage::run(&quarantine).await,
         errands::REQUIREMENTS => read_requirements::run(&quarantine, &job.subject).await,
         unknown => {
             tracing::warn!(kind = unknown, "a job of a kind that this lazaret does not know is dropped");

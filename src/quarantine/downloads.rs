@@ -15,6 +15,8 @@ use crate::store::Download;
 
 /// So many downloads wait to be written down; more than that are counted as lost rather than waited for.
 const WAITING: usize = 8_192;
+/// So many are kept in memory while the store takes nothing.
+const UNWRITTEN: usize = 100_000;
 /// So many fetchers are named in an event; the download log has the others.
 const NAMED: usize = 50;
 
@@ -50,12 +52,14 @@ pub struct Reached {
 pub(super) struct Notes {
     sender: mpsc::Sender<(Sha256, Fetcher)>,
     receiver: Mutex<mpsc::Receiver<(Sha256, Fetcher)>>,
+    /// What the store did not take: it is tried again with what comes later.
+    unwritten: Mutex<Vec<Download>>,
 }
 
 impl Default for Notes {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        Self { sender, receiver: Mutex::new(receiver) }
+        Self { sender, receiver: Mutex::new(receiver), unwritten: Mutex::default() }
     }
 }
 
@@ -63,6 +67,8 @@ impl Quarantine {
     /// Notes that these bytes began to go to somebody.
     pub fn note_download(&self, sha256: Sha256, fetcher: Fetcher) {
         if self.downloads.sender.try_send((sha256, fetcher)).is_err() {
+            // Who fetched it is lost; that somebody did is not.
+            self.cellar.inventory.note_used(&sha256, self.timekeeper.wall());
             metrics::counter!("lazaret_downloads_not_noted_total").increment(1);
         }
     }
@@ -76,8 +82,14 @@ impl Quarantine {
                 *counts.entry(noted).or_default() += 1;
             }
         }
-        if counts.is_empty() {
+        let mut downloads =
+            self.downloads.unwritten.lock().map(|mut left| std::mem::take(&mut *left)).unwrap_or_default();
+        if counts.is_empty() && downloads.is_empty() {
             return Ok(());
+        }
+        let now = self.timekeeper.wall();
+        for (sha256, _) in counts.keys() {
+            self.cellar.inventory.note_used(sha256, now);
         }
         let download = |((sha256, fetcher), count): ((Sha256, Fetcher), u64)| Download {
             sha256,
@@ -85,7 +97,17 @@ impl Quarantine {
             day: day.clone(),
             count,
         };
-        Ok(self.store.add(counts.into_iter().map(download).collect()).await?)
+        downloads.extend(counts.into_iter().map(download));
+        let written = self.store.add(downloads.clone()).await;
+        if written.is_err() {
+            let lost = downloads.len().saturating_sub(UNWRITTEN);
+            metrics::counter!("lazaret_downloads_not_noted_total").increment(lost as u64);
+            downloads.truncate(UNWRITTEN);
+            if let Ok(mut left) = self.downloads.unwritten.lock() {
+                left.extend(downloads);
+            }
+        }
+        Ok(written?)
     }
 
     /// Whom these files reached; all of it is written down by now.

@@ -74,6 +74,9 @@ pub enum QuarantineError {
     /// The store failed.
     #[error(transparent)]
     Store(Arc<StoreError>),
+    /// Something could not be signed.
+    #[error(transparent)]
+    Seal(Arc<crate::seal::SealError>),
     /// The cellar failed.
     #[error(transparent)]
     Blob(Arc<BlobError>),
@@ -94,6 +97,24 @@ const fn hint(state: State) -> &'static str {
 }
 
 impl QuarantineError {
+    /// Whether nothing is wrong but that the disk takes nothing now.
+    pub fn is_disk_refusing(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_disk_refusing(),
+            Self::Blob(error) => matches!(**error, BlobError::NoSpace { .. } | BlobError::ReadOnly { .. }),
+            _ => false,
+        }
+    }
+
+    /// Whether the disk is full, and not only read-only.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(**error, StoreError::NoRoom(_)),
+            Self::Blob(error) => matches!(**error, BlobError::NoSpace { .. }),
+            _ => false,
+        }
+    }
+
     /// How long a client should wait before it asks again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -102,6 +123,7 @@ impl QuarantineError {
                 Some(Duration::from_secs(in_seconds(wait.min(LONGEST_WAIT))))
             }
             Self::Fetch(_) | Self::Unreadable { .. } => Some(USUAL_WAIT),
+            error if error.is_disk_refusing() => Some(Duration::from_mins(1)),
             Self::AskedTooMuch { wait } => Some(Duration::from_secs(in_seconds(*wait))),
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -12,7 +12,7 @@ use url::Url;
 use super::view::View;
 use super::{Asker, Quarantine, QuarantineError, toll};
 use crate::archive::{self, Limits, Walk};
-use crate::blob::{Stage, StageReader, Staged};
+use crate::blob::{InUse, Stage, StageReader, Staged};
 use crate::domain::{
     CoreMetadata, DigestAlgorithm, Ecosystem, FileKind, FileName, KnownFile, ListedFile, Pin, Project, Sha256, Upload,
     UploadId,
@@ -103,6 +103,8 @@ pub struct Running {
     pub reader: StageReader,
     /// Where it is.
     pub progress: watch::Receiver<Progress>,
+    /// Once it is known which bytes these are: they are not thrown away before everybody who waits has them.
+    in_use: OnceLock<InUse>,
 }
 
 impl Running {
@@ -147,7 +149,7 @@ impl Quarantine {
         toll::pay()?;
         let stage = self.staging.begin().await?;
         let (tell, progress) = watch::channel(Progress::Fetching);
-        let fetch = Arc::new(Running { reader: stage.reader(), progress });
+        let fetch = Arc::new(Running { reader: stage.reader(), progress, in_use: OnceLock::new() });
         let landing = {
             let mut running = lock(&self.fetches.running);
             // Somebody may have been faster while the stage was made.
@@ -159,12 +161,12 @@ impl Quarantine {
         };
 
         metrics::counter!("lazaret_file_fetches_total").increment(1);
-        let (house, view, file) = (self.clone(), view.clone(), entry.file.clone());
+        let (house, view, file, running) = (self.clone(), view.clone(), entry.file.clone(), fetch.clone());
         // A task of its own: a client that hangs up does not end a fetch that others wait for.
         tokio::spawn(async move {
             let outcome = {
                 let _place = house.fetches.places.clone().acquire_owned().await;
-                house.bring_in(&view, &file, stage, &tell).await
+                house.bring_in(&view, &file, stage, (&running, &tell)).await
             };
             drop(landing);
             tell.send_replace(match outcome {
@@ -183,7 +185,7 @@ impl Quarantine {
         view: &View,
         file: &KnownFile,
         mut stage: Stage,
-        tell: &watch::Sender<Progress>,
+        (running, tell): (&Running, &watch::Sender<Progress>),
     ) -> Result<Upload, QuarantineError> {
         if let Err(error) = self.stream_in(view, file, &mut stage).await {
             stage.fail(error.to_string());
@@ -191,6 +193,8 @@ impl Quarantine {
         }
         tell.send_replace(Progress::Examining);
         let staged = stage.finish()?;
+        // Nobody else sets it, so there is nothing to lose.
+        let _ = running.in_use.set(self.cellar.inventory.hold(staged.sha256).await);
         if let Err(why) = self.is_as_promised(view, file, &staged).await? {
             stage.fail(why.as_str());
             self.promise_broken(view, file, &staged, &why).await?;

@@ -92,7 +92,7 @@ impl Quarantine {
             return Ok(FileAnswer::Known { sha256, size });
         }
         self.note_leaving(entry.row, asker).await?;
-        let leave = Leave::given(self, &view, filename, asker);
+        let leave = Leave::given(self, &view, filename, asker).await;
         if entry.row.is_some_and(|upload| upload.examination.passed() == Some(sha256))
             && let Some(size) = self.blobs.size(&sha256).await?
         {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::view::View;
 use super::{Asker, Edition, Quarantine, QuarantineError};
-use crate::domain::{FileName, Project, State, UploadId};
+use crate::blob::InUse;
+use crate::domain::{FileName, Project, Sha256, State, UploadId};
 
 /// One answer's leave. A decision that comes while a large file is on its way ends it.
 #[derive(Debug)]
@@ -17,14 +18,17 @@ pub struct Leave {
     /// Whether it is held, and goes out only because the policy does not enforce.
     lenient: bool,
     asker: Asker,
+    /// As long as they go out, they are not thrown away.
+    in_use: Option<InUse>,
 }
 
 impl Leave {
-    /// For a file that this view lets go.
-    pub(super) fn given(quarantine: &Arc<Quarantine>, view: &View, filename: &FileName, asker: Asker) -> Self {
+    /// For a file that this view lets go. From now on its bytes stay where they are, if they are here.
+    pub(super) async fn given(quarantine: &Arc<Quarantine>, view: &View, filename: &FileName, asker: Asker) -> Self {
         let entry = view.file(filename);
-        let promise = entry.and_then(|entry| entry.file.file.promise.as_ref());
-        Self {
+        let promise = entry.as_ref().and_then(|entry| entry.file.file.promise.as_ref());
+        let sha256 = entry.as_ref().and_then(super::view::Entry::sha256);
+        let mut leave = Self {
             quarantine: quarantine.clone(),
             project: view.project.clone(),
             id: UploadId::of(&view.project, filename, promise),
@@ -32,7 +36,17 @@ impl Leave {
             edition: view.edition,
             lenient: entry.is_some_and(|entry| entry.state() == State::Held),
             asker,
+            in_use: None,
+        };
+        if let Some(sha256) = sha256 {
+            leave.hold(sha256).await;
         }
+        leave
+    }
+
+    /// The bytes have this name, which may have been unknown until they were fetched.
+    pub(super) async fn hold(&mut self, sha256: Sha256) {
+        self.in_use = Some(self.quarantine.cellar.inventory.hold(sha256).await);
     }
 
     /// The upload, if it is held and goes out only because the policy does not enforce.

@@ -6,10 +6,11 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::broadcast;
 
 use crate::attest::TrustRoot;
-use crate::blob::{Blobs, StagingArea};
+use crate::blob::{Blobs, CountedBlobs, Inventory, StagingArea};
 use crate::corpus::Corpora;
 use crate::domain::{BreakGlass, Clock, Ecosystem, Origin, Project, State, Timestamp};
 use crate::policy::Policy;
+use crate::seal::Seal;
 use crate::store::Store;
 use crate::upstream::{SingleFlight, Upstream};
 
@@ -19,6 +20,7 @@ pub mod assess;
 pub mod baseline;
 pub mod break_glass;
 mod budget;
+pub mod cellar;
 pub mod check;
 mod corrections;
 pub mod cpan;
@@ -29,10 +31,12 @@ mod editions;
 pub mod errands;
 mod error;
 mod explain;
+mod export;
 mod family;
 pub mod fetch;
 pub mod file_gate;
 pub mod freeze;
+pub mod heads;
 pub mod indexes;
 pub mod intake;
 pub mod json_api;
@@ -65,6 +69,7 @@ mod whole_file;
 pub mod why;
 
 pub use advice::{AdvisorySettings, AdvisoryShelf, AdvisorySource};
+pub use cellar::{CellarSettings, Eviction, Garbage};
 pub use cpan::{Cpan, CpanSettings};
 pub use downloads::{Fetcher, Reached};
 pub use editions::Edition;
@@ -98,6 +103,8 @@ pub struct Settings {
     pub trust: Option<TrustRoot>,
     /// For how many days the report of refusals is kept.
     pub report_days: u16,
+    /// How much the cellar may hold.
+    pub cellar: CellarSettings,
 }
 
 /// The workers and cellars that the quarantine joins.
@@ -109,6 +116,8 @@ pub struct Cellars {
     pub blobs: Arc<dyn Blobs>,
     /// Bytes on their way in.
     pub staging: StagingArea,
+    /// What vouches for the ledger.
+    pub seal: Seal,
     /// The way out.
     pub upstream: Upstream,
     /// Time.
@@ -133,7 +142,9 @@ pub struct Sides {
 pub struct Quarantine {
     pub(crate) store: Arc<dyn Store>,
     blobs: Arc<dyn Blobs>,
+    cellar: cellar::Cellar,
     staging: StagingArea,
+    seal: Seal,
     upstream: Upstream,
     corpus: ArcSwap<Corpora>,
     /// Public and private Python indexes.
@@ -209,6 +220,8 @@ impl Quarantine {
         let (glass, passed) = break_glass::recall(&*cellars.store).await?;
         let now = timekeeper.latest();
         let regime = regime::Regime::of(policy.clone(), frosts, &glass.at(now), now);
+        let inventory = Arc::new(Inventory::default());
+        let blobs = CountedBlobs::new(cellars.blobs, inventory.clone(), cellars.clock.clone());
         Ok(Arc::new(Self {
             timekeeper,
             regime: ArcSwap::from_pointee(regime),
@@ -219,8 +232,10 @@ impl Quarantine {
             kept_frosts: tokio::sync::Mutex::new(kept_frosts),
             policy_trouble: ArcSwapOption::empty(),
             store: cellars.store,
-            blobs: cellars.blobs,
+            blobs: Arc::new(blobs),
+            cellar: cellar::Cellar::new(inventory, settings.cellar),
             staging: cellars.staging,
+            seal: cellars.seal,
             upstream: cellars.upstream,
             corpus: ArcSwap::new(cellars.corpus),
             indexes: sides.python,
@@ -293,6 +308,13 @@ impl Quarantine {
     /// Where the upstream's hosts stand, for health and metrics.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// Whether decisions can be written down, as far as the disk says. What is cached is served in any case.
+    pub async fn check_room(&self) -> Result<(), QuarantineError> {
+        let room = self.store.check_room().await;
+        metrics::gauge!("lazaret_disk_refusing").set(if room.is_ok() { 0.0 } else { 1.0 });
+        Ok(room?)
     }
 
     /// How many uploads are in each state, in the order of [`State::ALL`].

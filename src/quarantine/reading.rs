@@ -357,7 +357,7 @@ impl Quarantine {
         is_first: bool,
     ) -> Result<(), QuarantineError> {
         for (_, dossier) in dossiers {
-            self.store.keep(dossier).await?;
+            self.keep_dossier(dossier).await?;
         }
         for event in change.events.iter().filter(|event| event.kind == EventKind::Alarm) {
             metrics::counter!("lazaret_alarms_total").increment(1);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::advice::Advice;
 use super::assess::{self, Bench, Evidence};
+use super::reading::{Memory, next_waiver_end};
 use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
 use super::{Asker, Edition, Quarantine, QuarantineError, toll};
-use crate::domain::{Ecosystem, KnownProject, Origin, Project, State, Timestamp, Upload};
+use crate::domain::{Ecosystem, Examination, KnownProject, Origin, Project, State, Timestamp, Upload};
 use crate::registry::pypi::Format;
 use crate::store::StoreError;
 
@@ -44,6 +45,15 @@ impl Quarantine {
     /// look at it for ever.
     pub(super) async fn view_unasked(self: &Arc<Self>, project: &Project) -> Result<Arc<View>, QuarantineError> {
         self.view_for(project, Freshness::Usual, false).await
+    }
+
+    /// As [`Quarantine::view_unasked`], as fresh as this.
+    pub(super) async fn view_of_the_house(
+        self: &Arc<Self>,
+        project: &Project,
+        freshness: Freshness,
+    ) -> Result<Arc<View>, QuarantineError> {
+        self.view_for(project, freshness, false).await
     }
 
     async fn view_for(
@@ -127,6 +137,8 @@ impl Quarantine {
                 Err(QuarantineError::Store(error)) if matches!(*error, StoreError::Conflict(_)) => {
                     last = Some(QuarantineError::Store(error));
                 }
+                // What an index said cannot be written down: what was known before is served, as where an index does not answer.
+                Err(error) if error.is_disk_refusing() => return self.last_known(project, error).await,
                 Err(error) => {
                     if matches!(error, QuarantineError::NotFound(_)) {
                         self.missing.insert(project.clone(), self.timekeeper.wall());
@@ -139,7 +151,11 @@ impl Quarantine {
                     hashed = true;
                 }
                 Ok(view) => {
-                    let view = if self.anything_due(&view) { self.release_from(view).await? } else { view };
+                    let released = if self.anything_due(&view) { self.release_from(view).await } else { Ok(view) };
+                    let view = match released {
+                        Err(error) if error.is_disk_refusing() => return self.last_known(project, error).await,
+                        released => released?,
+                    };
                     self.good_until.insert(project.clone(), view.valid_until);
                     self.hot.insert(project.clone(), view.clone());
                     return Ok(view);
@@ -147,6 +163,24 @@ impl Quarantine {
             }
         }
         Err(last.unwrap_or_else(|| QuarantineError::Fetch("the page changed too often while it was read".into())))
+    }
+
+    /// The view of what is in the store, where nothing can be added to it: what is known of it since cannot be decided on before it
+    /// can be written down. A name that is kept inside stays there.
+    async fn last_known(&self, project: &Project, error: QuarantineError) -> Result<Arc<View>, QuarantineError> {
+        let edition = self.editions.of(project);
+        let Memory { known, read, uploads, rules, owner } = self.remember(project).await?;
+        let Some(known) = known else { return Err(error) };
+        let kept_inside = owner.is_some() || self.policy().is_internal(project);
+        if known.origin.is_public() == kept_inside {
+            return Err(error);
+        }
+        tracing::warn!(%project, %error, "serving what was known of it before");
+        metrics::counter!("lazaret_stale_pages_total").increment(1);
+        let next_end = next_waiver_end(&rules, self.timekeeper.now());
+        let view = self.make_view(Arc::new(known), uploads, (read.map(|read| read.at), next_end), Some(error), edition);
+        self.hot.insert(project.clone(), view.clone());
+        Ok(view)
     }
 
     /// The view of a name that has no files here.
@@ -186,6 +220,7 @@ impl Quarantine {
         edition: Edition,
     ) -> Parts {
         let now = self.timekeeper.wall();
+        let uploads = self.without_lost_bytes(&known, uploads);
         let is_cpan = known.project.ecosystem == Ecosystem::Cpan;
         let due = match (&stale, read_at) {
             // Read with the whole index, whose polls find what changed, wherever in between this is.
@@ -206,6 +241,21 @@ impl Quarantine {
             appearance,
             public_url: self.settings.public_url.clone(),
         }
+    }
+
+    /// What has left the cellar and then the index is not kept any more, whatever was once read of it: it must not be offered.
+    fn without_lost_bytes(&self, known: &KnownProject, mut uploads: Vec<Upload>) -> Vec<Upload> {
+        if known.files.iter().all(|file| file.vanished.is_none()) {
+            return uploads;
+        }
+        for upload in &mut uploads {
+            let is_lost =
+                upload.examination.passed().is_some_and(|sha256| self.cellar.inventory.holds(&sha256) == Some(false));
+            if is_lost && known.file(&upload.filename).is_some_and(|file| file.vanished.is_some()) {
+                upload.examination = Examination::None;
+            }
+        }
+        uploads
     }
 
     fn appearance(&self, project: &Project, origin: &Origin) -> Appearance {

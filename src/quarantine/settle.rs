@@ -129,7 +129,7 @@ impl Quarantine {
             let Draft { upload, mut events, dossier } = draft;
             self.add_blast_radius(&mut events, std::slice::from_ref(&upload)).await?;
             if let Some(dossier) = dossier {
-                self.store.keep(dossier).await?;
+                self.keep_dossier(dossier).await?;
             }
             let change = Change { uploads: vec![upload.clone()], events, ..Change::default() };
             match self.store.commit(change).await {

@@ -3,6 +3,7 @@
 //! Everything a decision touches (rows, listing, rules, ledger) is one [`Change`], committed in one transaction and flushed
 //! before [`Changes::commit`] returns. `tests/contract/` holds every implementation to the same suite.
 
+pub mod portable;
 pub mod record;
 pub mod sled;
 pub mod verify;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+pub use portable::{Fact, Frozen, Portable};
 
 use crate::domain::audit::Head;
 use crate::domain::{
@@ -46,9 +49,41 @@ pub enum StoreError {
     /// The store is in use or damaged.
     #[error("{0}")]
     Refused(String),
+    /// The disk is full.
+    #[error(
+        "the disk is full: nothing can be decided or written down until there is room. Free some, or move store.data_dir; what is \
+         cached is served meanwhile, and it goes on by itself"
+    )]
+    NoRoom(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The disk is mounted read-only.
+    #[error(
+        "the disk refuses writing: nothing can be decided or written down. Check that it is not mounted read-only, as Linux does after \
+         an error, and who owns store.data_dir; what is cached is served meanwhile, and it goes on by itself"
+    )]
+    ReadOnly(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The storage engine failed.
     #[error("the store failed: {0}")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// The failure of a disk, by what it means; `None`: another failure.
+    pub(crate) fn of_disk(error: &std::io::Error) -> Option<Self> {
+        use std::io::ErrorKind;
+
+        // A copy with the same words: the original is the engine's.
+        let source = || std::io::Error::new(error.kind(), error.to_string()).into();
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(Self::NoRoom(source())),
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Some(Self::ReadOnly(source())),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is wrong but that the disk takes nothing: it goes on by itself once it does.
+    pub fn is_disk_refusing(&self) -> bool {
+        matches!(self, Self::NoRoom(_) | Self::ReadOnly(_))
+    }
 }
 
 /// One whole change: all of it happens, or nothing.
@@ -80,6 +115,8 @@ pub trait Changes: Send + Sync + fmt::Debug {
     /// Writes a change that would be found out again if it were lost, and lets nobody wait for the disk: as whole as
     /// [`commit`](Self::commit), durable with the next flush, which is under way.
     async fn note(&self, change: Change) -> Result<Vec<Event>, StoreError>;
+    /// Whether a change would be taken, as far as the disk says.
+    async fn check_room(&self) -> Result<(), StoreError>;
 }
 
 /// Pages and what is known of them.
@@ -152,6 +189,12 @@ pub trait Dossiers: Send + Sync + fmt::Debug {
     async fn keep(&self, bytes: Vec<u8>) -> Result<Sha256, StoreError>;
     /// The bytes with this digest.
     async fn fetch(&self, digest: &Sha256) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Digests of what is kept, in their order, after the given one.
+    async fn digests(&self, after: Option<&Sha256>, limit: usize) -> Result<Vec<Sha256>, StoreError>;
+    /// Forgets these bytes, as garbage: nothing refers to them. Says how many bytes they took.
+    async fn forget(&self, digests: Vec<Sha256>) -> Result<u64, StoreError>;
+    /// How many bytes these take.
+    async fn weight(&self, digests: Vec<Sha256>) -> Result<u64, StoreError>;
 }
 
 /// What was learned of something over time and cannot be asked again: who owned a project last month, which projects an account
@@ -275,17 +318,30 @@ pub struct Download {
 pub trait Downloads: Send + Sync + fmt::Debug {
     /// Adds counts.
     async fn add(&self, downloads: Vec<Download>) -> Result<(), StoreError>;
+    /// The last day on which these bytes went to somebody: `2026-11-22`.
+    async fn last_download(&self, digest: &Sha256) -> Result<Option<String>, StoreError>;
     /// Who fetched these bytes.
     async fn of_digest(&self, digest: &Sha256) -> Result<Vec<Download>, StoreError>;
 }
 
 /// The whole store, as the house hands it around.
 pub trait Store:
-    Changes + Listings + Uploads + Ledger + Dossiers + Snapshots + Rules + Tokens + Jobs + Instance + Downloads
+    Changes + Listings + Uploads + Ledger + Dossiers + Snapshots + Rules + Tokens + Jobs + Instance + Downloads + Portable
 {
 }
 
 impl<T> Store for T where
-    T: Changes + Listings + Uploads + Ledger + Dossiers + Snapshots + Rules + Tokens + Jobs + Instance + Downloads
+    T: Changes
+        + Listings
+        + Uploads
+        + Ledger
+        + Dossiers
+        + Snapshots
+        + Rules
+        + Tokens
+        + Jobs
+        + Instance
+        + Downloads
+        + Portable
 {
 }

@@ -17,6 +17,9 @@ pub const ZSTD: u8 = 1;
 /// The row is kept in pieces elsewhere; what follows says where. An engine that needs this resolves it before [`unpack`].
 pub const PIECES: u8 = 2;
 
+/// There was no row: only where rows are put aside while an earlier moment of the store is read.
+pub const ABSENT: u8 = 3;
+
 /// Longest payload written or read, unpacked.
 pub const LONGEST_PAYLOAD: usize = 64 << 20;
 

@@ -18,16 +18,16 @@ pub enum Verification {
     },
 }
 
-/// Walks along the chain to the end that the store remembers, from its beginning or from a head that was noted earlier.
-pub async fn verify(ledger: &dyn Ledger, from: Option<Head>) -> Result<Verification, StoreError> {
-    let mut head = Head::EMPTY;
-    if let Some(known) = from.filter(|known| known.sequence > 0) {
-        let found = ledger.events(known.sequence - 1, 1).await?.into_iter().next();
-        if !found.is_some_and(|event| event.sequence == known.sequence && event.hash == known.hash) {
-            return Ok(Verification::Broken { first_bad: known.sequence });
-        }
-        head = known;
+/// Walks along the whole chain to the end that the store remembers; it must go through a head that was noted earlier.
+pub async fn verify(ledger: &dyn Ledger, noted: Option<Head>) -> Result<Verification, StoreError> {
+    // First what is quick. That an event still has the noted hash shows nothing of those before it, whose own may have been left as
+    // they were: the walk does.
+    if let Some(known) = noted
+        && !goes_through(ledger, known).await?
+    {
+        return Ok(Verification::Broken { first_bad: known.sequence });
     }
+    let mut head = Head::EMPTY;
     loop {
         let events = ledger.events(head.sequence, STEP).await?;
         for event in &events {
@@ -49,4 +49,11 @@ pub async fn verify(ledger: &dyn Ledger, from: Option<Head>) -> Result<Verificat
             return Ok(Verification::Broken { first_bad: head.sequence.min(end.sequence) + 1 });
         }
     }
+}
+
+/// Whether the event with this number has this hash.
+pub async fn goes_through(ledger: &dyn Ledger, noted: Head) -> Result<bool, StoreError> {
+    let Some(before) = noted.sequence.checked_sub(1) else { return Ok(noted == Head::EMPTY) };
+    let found = ledger.events(before, 1).await?.into_iter().next();
+    Ok(found.is_some_and(|event| event.sequence == noted.sequence && event.hash == noted.hash))
 }

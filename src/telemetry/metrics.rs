@@ -68,6 +68,12 @@ fn describe() {
     describe_gauge!("lazaret_advisories", "Advisories in force");
     describe_gauge!("lazaret_uploads", "Known uploads, by state");
     describe_gauge!("lazaret_blob_bytes", "Bytes of cached files");
+    describe_gauge!("lazaret_blob_bytes_over_cap", "Bytes above store.max_bytes that may not leave");
+    describe_counter!("lazaret_blobs_evicted_total", "Cached files that left because the cache was full");
+    describe_counter!("lazaret_blob_bytes_evicted_total", "Bytes of them");
+    describe_counter!("lazaret_garbage_bytes_total", "Bytes thrown away because nothing referred to them");
+    describe_gauge!("lazaret_disk_refusing", "1 while the disk is full or read-only, so that nothing can be decided");
+    describe_counter!("lazaret_store_opened_anew_total", "How often the store was opened anew after a full disk");
     describe_gauge!("lazaret_jobs_waiting", "Jobs that wait for their time or a worker");
 }
 

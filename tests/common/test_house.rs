@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::Method;
 use lazaret::config::{Config, PrivateIndex};
 use lazaret::corpus::{Corpora, Corpus};
+use lazaret::disk::{Disk, SystemDisk};
 use lazaret::domain::{Project, ProjectName, Timestamp};
 use lazaret::house::House;
 use lazaret::policy::Policy;
@@ -34,6 +35,7 @@ pub(crate) struct TestHouse {
     pub(crate) browser: Browser,
     token: String,
     config: Config,
+    disk: Arc<dyn Disk>,
     pub(crate) folder: tempfile::TempDir,
 }
 
@@ -45,6 +47,7 @@ pub(crate) struct Furnishing {
     manner: Manner,
     policy: Option<String>,
     adjust: Vec<Adjust>,
+    disk: Arc<dyn Disk>,
 }
 
 impl Furnishing {
@@ -82,6 +85,12 @@ impl Furnishing {
         self.config(move |config| config.pypi.private.push(private))
     }
 
+    /// On this disk.
+    pub(crate) fn disk(mut self, disk: &Arc<impl Disk + 'static>) -> Self {
+        self.disk = disk.clone();
+        self
+    }
+
     /// With another configuration.
     pub(crate) fn config(mut self, adjust: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.adjust.push(Box::new(adjust));
@@ -107,9 +116,9 @@ impl Furnishing {
         for adjust in self.adjust {
             adjust(&mut config);
         }
-        let house = House::start(config.clone(), self.clock.clone()).await.expect("a house");
+        let house = House::start_on(config.clone(), self.clock.clone(), self.disk.clone()).await.expect("a house");
         let token = house.admin_token().trim().to_owned();
-        TestHouse { clock: self.clock, pypi, house, browser: Browser::new(), token, config, folder }
+        TestHouse { clock: self.clock, pypi, house, browser: Browser::new(), token, config, disk: self.disk, folder }
     }
 }
 
@@ -121,7 +130,13 @@ impl TestHouse {
 
     /// A house that differs.
     pub(crate) fn furnish() -> Furnishing {
-        Furnishing { clock: HandClock::new(), manner: Manner::Poor, policy: None, adjust: Vec::new() }
+        Furnishing {
+            clock: HandClock::new(),
+            manner: Manner::Poor,
+            policy: None,
+            adjust: Vec::new(),
+            disk: Arc::new(SystemDisk),
+        }
     }
 
     /// So many days before now.
@@ -290,6 +305,11 @@ impl TestHouse {
         let url = format!("{}/metrics", self.house.addresses().admin.trim_end_matches('/'));
         let bearer = format!("Bearer {}", self.token);
         self.browser.send(Method::GET, &url, &[("authorization", &bearer)], None).await.text()
+    /// Runs the real `lazaret` program on a data folder that no house uses.
+    pub(crate) async fn offline(&self, data_dir: &str, arguments: &[&str]) -> Output {
+        let mut command = lazaret(self.folder.path());
+        command.env("LAZARET__STORE__DATA_DIR", data_dir).args(arguments);
+        command.output().await.expect("lazaret runs")
     }
 
     /// Where the house keeps everything.
@@ -314,10 +334,17 @@ impl TestHouse {
 
     /// Stops the house and opens it again over the same folder.
     pub(crate) async fn restart(self) -> Self {
-        let Self { clock, pypi, house, browser, token, config, folder } = self;
+        self.restart_with(|_| ()).await
+    }
+
+    /// Likewise, with another configuration.
+    pub(crate) async fn restart_with(self, adjust: impl FnOnce(&mut Config)) -> Self {
+        let Self { clock, pypi, house, browser, token, mut config, disk, folder } = self;
+        adjust(&mut config);
         house.stop().await;
-        let house = House::start(config.clone(), clock.clone()).await.expect("the house opens again");
-        Self { clock, pypi, house, browser, token, config, folder }
+        let house = House::start_on(config.clone(), clock.clone(), disk.clone()).await.expect("the house opens again");
+        let token = if house.admin_token().is_empty() { token } else { house.admin_token() };
+        Self { clock, pypi, house, browser, token, config, disk, folder }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use lazaret::blob::{BlobError, Blobs, ObjectBlobs, Staged, StagingArea};
+use lazaret::blob::{BlobError, Blobs, ObjectBlobs, Staged, StagingArea, Swept};
 use lazaret::domain::Sha256;
 
 /// One cellar with its staging area; the folder lives as long as this.
@@ -128,6 +128,28 @@ async fn a_local_path_holds_the_bytes(cellar: Cellar) {
     }
 }
 
+async fn everything_stored_is_listed(cellar: Cellar) {
+    let empty: Vec<_> = cellar.blobs.list().try_collect().await.unwrap();
+    assert!(empty.is_empty());
+    let staged = cellar.stage(&noise(9_000_000)).await;
+    cellar.blobs.store(&staged).await.unwrap();
+    let small = cellar.blobs.store_bytes(Bytes::from_static(b"Name: six\n")).await.unwrap();
+    let gone = cellar.blobs.store_bytes(Bytes::from_static(b"Name: seven\n")).await.unwrap();
+    cellar.blobs.remove(&gone).await.unwrap();
+    let mut listed: Vec<_> = cellar.blobs.list().try_collect().await.unwrap();
+    listed.sort_by_key(|kept| kept.size);
+    let expected = [(small, 10), (staged.sha256, 9_000_000)];
+    assert_eq!(listed.iter().map(|kept| (kept.digest, kept.size)).collect::<Vec<_>>(), expected);
+    assert!(listed.iter().all(|kept| kept.stored.year() > 2020), "{listed:?}");
+}
+
+async fn what_is_stored_is_never_swept(cellar: Cellar) {
+    let digest = cellar.blobs.store_bytes(Bytes::from_static(b"Name: six\n")).await.unwrap();
+    let end_of_time = time::macros::datetime!(9000-01-01 0:00 UTC);
+    assert_eq!(cellar.blobs.sweep(end_of_time, false).await.unwrap(), Swept::default());
+    assert_eq!(cellar.blobs.size(&digest).await.unwrap(), Some(10));
+}
+
 /// Runs the whole suite against one implementation.
 macro_rules! contract {
     ($name:ident, $open:expr, $($case:ident),* $(,)?) => {
@@ -152,6 +174,8 @@ macro_rules! contract {
             removed_bytes_are_gone_and_can_come_back,
             an_empty_file_is_a_file,
             a_local_path_holds_the_bytes,
+            everything_stored_is_listed,
+            what_is_stored_is_never_swept,
         );
     };
 }

@@ -13,7 +13,7 @@ use lazaret::domain::{
     Standing, StandingRule, State, Timestamp, Upload, UploadId, Verdict, Version, Yanked,
 };
 use lazaret::store::sled::SledStore;
-use lazaret::store::{Change, Changes as _, Download, Job, Store, StoreError, Token, UploadQuery};
+use lazaret::store::{Change, Changes as _, Download, Fact, Frozen, Job, Store, StoreError, Token, UploadQuery};
 use time::macros::datetime;
 
 /// Where a store is kept: it can be closed (all handles dropped) and opened again.
@@ -44,8 +44,13 @@ macro_rules! contract {
             the_highest_time_never_falls,
             private_names_are_remembered,
             evidence_is_kept_under_its_digest,
+            evidence_is_listed_and_forgotten,
+            the_last_day_of_a_download_is_known,
             a_snapshot_takes_the_place_of_the_one_before,
             a_row_of_a_newer_version_is_refused,
+            a_moment_is_read_as_it_was_while_others_write,
+            what_left_a_store_comes_back_as_it_was,
+            half_an_import_opens_for_nothing_else,
         );
     };
     ($store:ident, $place:ty, $($story:ident,)+) => {
@@ -722,4 +727,208 @@ async fn a_temporary_sled_store_is_gone_with_its_last_handle() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("{folder} is still there");
+}
+
+async fn evidence_is_listed_and_forgotten(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    let mut kept = Vec::new();
+    for number in 0..10_u32 {
+        // One of them is so large that a store may keep it in pieces.
+        let length = if number == 3 { 300_000 } else { 100 };
+        let noise =
+            (0..length / 32).map(|place: u32| *Sha256::of(&[place, number].map(u32::to_be_bytes).concat()).as_bytes());
+        kept.push(store.keep(noise.collect::<Vec<_>>().concat()).await.unwrap());
+    }
+    let large = kept[3];
+    kept.sort();
+    let first = store.digests(None, 4).await.unwrap();
+    let others = store.digests(first.last(), 100).await.unwrap();
+    assert_eq!([first, others].concat(), kept);
+    assert_eq!(store.digests(kept.last(), 100).await.unwrap(), []);
+
+    assert!(store.weight(vec![large]).await.unwrap() > 100_000);
+    assert_eq!(store.weight(vec![Sha256::of(b"nowhere")]).await.unwrap(), 0);
+    let gone = vec![large, kept[0], Sha256::of(b"nowhere")];
+    assert!(store.forget(gone.clone()).await.unwrap() > 100_000);
+    assert_eq!(store.forget(gone).await.unwrap(), 0);
+    assert_eq!(store.fetch(&large).await.unwrap(), None);
+    let left: Vec<Sha256> = kept.iter().copied().filter(|digest| *digest != large && *digest != kept[0]).collect();
+    assert_eq!(store.digests(None, 100).await.unwrap(), left);
+}
+
+async fn the_last_day_of_a_download_is_known(place: &dyn Place) {
+    let store = place.open().await.unwrap();
+    let download = |what: &str, day: &str, actor: &str| Download {
+        sha256: Sha256::of(what.as_bytes()),
+        actor: actor.into(),
+        day: day.into(),
+        count: 1,
+    };
+    let all = vec![
+        download("six", "2026-11-20", "zoe"),
+        download("six", "2026-11-22", "ada"),
+        download("seven", "2026-11-23", "ada"),
+    ];
+    store.add(all).await.unwrap();
+    let last = async |what: &str| store.last_download(&Sha256::of(what.as_bytes())).await.unwrap();
+    assert_eq!(last("six").await.as_deref(), Some("2026-11-22"));
+    assert_eq!(last("seven").await.as_deref(), Some("2026-11-23"));
+    assert_eq!(last("eight").await, None);
+}
+
+/// A store with some of everything.
+async fn furnished(place: &dyn Place) -> Arc<dyn Store> {
+    let store = place.open().await.unwrap();
+    let uploads: Vec<Upload> = (0..40).map(|number| upload("six", &format!("1.{number}"))).collect();
+    let mut about = event("first");
+    about.upload = Some(uploads[0].id.clone());
+    let change = Change {
+        listing: Some(listing("six", 300)),
+        read: Some((project("six"), read_at(NOON))),
+        uploads,
+        rules: vec![StandingRule {
+            project: project("six"),
+            kind: RuleKind::Block { version: None },
+            by: Actor::house("test"),
+            reason: "no".into(),
+            at: NOON,
+        }],
+        tokens: vec![token("ada", "secret")],
+        events: vec![about, event("second")],
+        ..Change::default()
+    };
+    store.commit(change).await.unwrap();
+    store.note_private(&project("acme"), "corp").await.unwrap();
+    store.raise_time(NOON).await.unwrap();
+    let noise =
+        |number: u32| (0..50_000_u32).map(move |place| (place + number).wrapping_mul(2_654_435_761).to_le_bytes()[2]);
+    store.keep(noise(1).collect()).await.unwrap();
+    store.keep_snapshot("pypi:six", noise(2).collect()).await.unwrap();
+    let download = Download { sha256: Sha256::of(b"six"), actor: "ada".into(), day: "2026-11-22".into(), count: 3 };
+    store.add(vec![download]).await.unwrap();
+    store
+}
+
+async fn all(frozen: &mut dyn Frozen) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    loop {
+        let some = frozen.next().await.unwrap();
+        if some.is_empty() {
+            return facts;
+        }
+        facts.extend(some);
+    }
+}
+
+/// The facts of this moment; what an earlier one put aside is forgotten in the background.
+async fn facts_now(store: &Arc<dyn Store>) -> Vec<Fact> {
+    for _ in 0..200 {
+        if let Ok(mut frozen) = store.freeze().await {
+            return all(&mut *frozen).await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the store stays frozen");
+}
+
+async fn a_moment_is_read_as_it_was_while_others_write(place: &dyn Place) {
+    let store = furnished(place).await;
+    let before = facts_now(&store).await;
+    assert!(before.iter().any(|fact| matches!(fact, Fact::Project(known) if known.files.len() == 300)));
+    let dossier = store.digests(None, 1).await.unwrap()[0];
+
+    let mut frozen = loop {
+        if let Ok(frozen) = store.freeze().await {
+            break frozen;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(frozen.head(), store.head().await.unwrap());
+    assert_eq!(frozen.instance(), store.id().await.unwrap());
+    assert!(matches!(store.freeze().await, Err(StoreError::Refused(_))), "one at a time");
+    let change_everything = async |turn: u32| {
+        let mut changed = store.list(&UploadQuery { limit: 100, ..UploadQuery::default() }).await.unwrap();
+        for upload in &mut changed {
+            upload.state = State::Rejected;
+        }
+        changed.push(upload("six", &format!("7.{turn}")));
+        changed.push(upload("seven", &format!("7.{turn}")));
+        let change = Change {
+            listing: Some(listing("six", 301)),
+            read: Some((project("six"), read_at(NOON + hours(1)))),
+            uploads: changed,
+            lifted: store.rules().await.unwrap().iter().map(StandingRule::key).collect(),
+            tokens: vec![token("ada", "another"), token("bob", "third")],
+            events: vec![event("later")],
+            ..Change::default()
+        };
+        store.commit(change).await.unwrap();
+        store.forget_private(&project("acme")).await.unwrap();
+        store.note_private(&project("acme-two"), "corp").await.unwrap();
+        store.forget(vec![dossier]).await.unwrap();
+        store.keep(b"more evidence".to_vec()).await.unwrap();
+        store.keep_snapshot("pypi:six", b"short".to_vec()).await.unwrap();
+        store.keep_snapshot("pypi:seven", b"new".to_vec()).await.unwrap();
+        let download = Download { sha256: Sha256::of(b"six"), actor: "ada".into(), day: "2026-11-22".into(), count: 4 };
+        store.add(vec![download]).await.unwrap();
+    };
+    change_everything(0).await;
+    let mut seen = frozen.next().await.unwrap();
+    change_everything(1).await;
+    seen.extend(all(&mut *frozen).await);
+    assert!(seen == before, "{} facts instead of {}", seen.len(), before.len());
+    drop(frozen);
+
+    // What is read now is what is there now, and nothing is left of what was put aside.
+    let now = facts_now(&store).await;
+    assert_eq!(facts_now(&store).await, now);
+    assert!(now.iter().any(|fact| matches!(fact, Fact::Project(known) if known.files.len() == 301)));
+    assert_eq!(now.iter().filter(|fact| matches!(fact, Fact::Upload(_))).count(), 44);
+    assert!(!now.iter().any(|fact| matches!(fact, Fact::Rule(_))));
+}
+
+async fn what_left_a_store_comes_back_as_it_was(place: &dyn Place) {
+    let store = furnished(place).await;
+    assert!(!store.is_empty().await.unwrap());
+    let (before, id, head) = (facts_now(&store).await, store.id().await.unwrap(), verified(&store).await);
+    store.commit(Change { events: vec![event("lost")], ..met(&[&upload("seven", "1.0")]) }).await.unwrap();
+
+    store.begin_import(&id).await.unwrap();
+    for some in before.chunks(7) {
+        store.import(some.to_vec()).await.unwrap();
+    }
+    // What is imported twice is there once.
+    store.import(before[..20].to_vec()).await.unwrap();
+    store.finish_import().await.unwrap();
+    drop(store);
+    let store = loop {
+        // The last reader of a moment lets go in the background.
+        match place.open().await {
+            Ok(store) => break store,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    assert_eq!(store.id().await.unwrap(), id);
+    assert_eq!(verified(&store).await, head);
+    assert!(facts_now(&store).await == before);
+    assert_eq!(store.counts().await.unwrap(), [40, 0, 0, 0]);
+    let row = stored(&store, &upload("six", "1.3")).await;
+    assert_eq!(row.revision, 1, "as it was");
+    assert_eq!(store.of(&project("six")).await.unwrap().len(), 40);
+    assert_eq!(store.with_digest(&row.sha256.unwrap()).await.unwrap(), std::slice::from_ref(&row));
+    assert_eq!(store.due(NOON + hours(72), 100).await.unwrap().len(), 40);
+    assert_eq!(store.events_of(&upload("six", "1.0").id).await.unwrap().len(), 1);
+    assert_eq!(store.token(&Sha256::of(b"secret")).await.unwrap().unwrap().name, "ada");
+    store.commit(Change { events: vec![event("goes on")], ..met(&[&row]) }).await.unwrap();
+    assert_eq!(verified(&store).await.sequence, head.sequence + 1);
+}
+
+async fn half_an_import_opens_for_nothing_else(place: &dyn Place) {
+    let store = furnished(place).await;
+    store.begin_import("another house").await.unwrap();
+    assert!(store.is_empty().await.unwrap());
+    store.import(vec![Fact::HighestTime(NOON)]).await.unwrap();
+    drop(store);
+    let refused = place.open().await.unwrap_err().to_string();
+    assert!(refused.contains("half an import"), "{refused}");
 }

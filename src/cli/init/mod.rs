@@ -151,10 +151,9 @@ fn report(
         table.row([source.ecosystem.to_owned(), source.host.clone(), source.role.clone(), from]);
     }
     lines.push(table.render(0).trim_end().to_owned());
-    lines.push(match (from, configuration::POLICY_KNOWS_ENFORCE_FROM) {
-        (None, _) => "what is held is refused from the start".to_owned(),
-        (Some(from), true) => format!("nothing but the hard rules refuses until {}", text::moment(from)),
-        (Some(_), false) => "nothing but the hard rules refuses until the policy says mode = \"enforce\"".to_owned(),
+    lines.push(match from {
+        None => "what is held is refused from the start".to_owned(),
+        Some(from) => format!("nothing but the hard rules refuses until {}", text::moment(from)),
     });
     lines.push("next: lazaret serve, and beside it lazaret client-setup pip; then lazaret report each day".to_owned());
     shell.print(&lines.join("\n"))?;

@@ -85,6 +85,10 @@ impl Doors for TestDoors {
     async fn open_ledger(&self, _data_dir: &Path) -> Result<Box<dyn Ledger>, StoreError> {
         Ok(Box::new(self.ledger.clone()))
     }
+
+    async fn import(&self, data_dir: &Path, import: Import) -> Result<Json, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("would import {} into {}", import.file.display(), data_dir.display()).into())
+    }
 }
 
 type Requests = Arc<Mutex<Vec<String>>>;

@@ -20,8 +20,11 @@ mod body;
 mod checks;
 mod corrections;
 mod decisions;
+mod exports;
+mod garbage;
 mod glass;
 mod guard;
+mod heads;
 mod openapi;
 mod operations;
 mod reports;
@@ -68,6 +71,10 @@ pub fn router(desk: Desk) -> Result<Router, UndeclaredError> {
         .serve("show_artifact", artifacts::one)
         .serve("list_events", audit::list)
         .serve("verify_ledger", audit::verify)
+        .serve("sign_head", heads::sign)
+        .serve("list_heads", heads::list)
+        .serve("export_store", exports::export)
+        .serve("collect_garbage", garbage::collect)
         .serve("list_blocks", blocks::list)
         .serve("block", blocks::block)
         .serve("unblock", blocks::unblock)

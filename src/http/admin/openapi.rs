@@ -5,7 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    artifacts, audit, baselines, blocks, checks, corrections, decisions, glass, reports, tokens, trials, uploads,
+    artifacts, audit, baselines, blocks, checks, corrections, decisions, exports, garbage, glass, heads, reports, tokens,
+    trials, uploads,
 };
 
 /// The scheme whose roles the operations declare.
@@ -38,12 +39,16 @@ impl Modify for Tokens {
         artifacts::one,
         audit::list,
         audit::verify,
+        heads::sign,
+        heads::list,
         baselines::baseline,
         blocks::list,
         blocks::block,
         blocks::unblock,
         corrections::unpin,
         corrections::give_back,
+        exports::export,
+        garbage::collect,
         trials::try_policy,
         trials::remedies,
         checks::check,

@@ -21,6 +21,7 @@ pub(in crate::http) async fn ready(State(quarantine): State<Arc<Quarantine>>) ->
     let store = quarantine.counts().await;
     let cellar = quarantine.blobs().size(&Sha256::of(b"")).await;
     let ready = store.is_ok() && cellar.is_ok();
+    let room = quarantine.check_room().await;
     let clock = quarantine.timekeeper.check();
     let upstreams: Vec<_> = quarantine
         .upstream()
@@ -37,6 +38,7 @@ pub(in crate::http) async fn ready(State(quarantine): State<Arc<Quarantine>>) ->
         "ready": ready,
         "store": words(store.map(|_| ()).map_err(|error| error.to_string())),
         "blobs": words(cellar.map(|_| ()).map_err(|error| error.to_string())),
+        "disk": words(room.map_err(|error| error.to_string())),
         "clock": words(clock.map_err(|trouble| trouble.to_string())),
         "upstreams": upstreams,
         "policy": quarantine.policy_trouble().map_or_else(|| "ok".to_owned(), |trouble| trouble.to_string()),

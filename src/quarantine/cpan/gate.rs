@@ -91,7 +91,7 @@ impl Quarantine {
             return Ok(ReleaseAnswer::Known { size, published });
         }
         self.note_leaving(entry.row, asker).await?;
-        let leave = Leave::given(self, &view, &name, asker);
+        let mut leave = Leave::given(self, &view, &name, asker).await;
         if let Some(sha256) = entry.row.and_then(|upload| upload.examination.passed())
             && let Some(size) = self.blobs.size(&sha256).await?
         {
@@ -101,6 +101,7 @@ impl Quarantine {
         match fetch.settled(PATIENCE).await {
             Some(Ok(upload)) if self.may_leave(&upload, asker) => match upload.sha256 {
                 Some(sha256) => {
+                    leave.hold(sha256).await;
                     Ok(ReleaseAnswer::Ready { sha256, size: upload.size.unwrap_or_default(), published, leave })
                 }
                 None => Err(missing()),

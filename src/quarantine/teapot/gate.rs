@@ -60,7 +60,7 @@ impl Quarantine {
         }
         let signature = entry.signature;
         self.note_leaving(known.row, Asker::ANYBODY).await?;
-        let leave = Leave::given(self, &view, &name, Asker::ANYBODY);
+        let mut leave = Leave::given(self, &view, &name, Asker::ANYBODY).await;
         if let Some(sha256) = known.row.and_then(|upload| upload.examination.passed())
             && self.blobs.size(&sha256).await?.is_some()
         {
@@ -69,7 +69,10 @@ impl Quarantine {
         let fetch = self.fetch(&view, &name).await?;
         match fetch.settled(PATIENCE).await {
             Some(Ok(upload)) if self.may_leave(&upload, Asker::ANYBODY) => match upload.sha256 {
-                Some(sha256) => Ok(InstanceAnswer::Ready { sha256, signature, leave }),
+                Some(sha256) => {
+                    leave.hold(sha256).await;
+                    Ok(InstanceAnswer::Ready { sha256, signature, leave })
+                }
                 None => Err(missing()),
             },
             // It was refused while it came, by a person or by what its bytes showed.

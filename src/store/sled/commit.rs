@@ -62,7 +62,7 @@ impl Prepared {
             draft.write(*shelf, key, row)?;
         }
         for (token, row) in &self.tokens {
-            write_token(draft, token, row)?;
+            put_token(draft, token, row)?;
         }
         self.seal(draft)
     }
@@ -77,16 +77,22 @@ impl Prepared {
         for event in &self.events {
             let (event, next) = head.seal(event.clone());
             head = next;
-            let row = record::encode(&event).map_err(abort)?;
-            draft.write(Shelf::Ledger, &ledger::key(event.sequence), &row)?;
-            if let Some(id) = &event.draft.upload {
-                draft.set(Shelf::LedgerByUpload, &ledger::key_of(id, event.sequence), &[])?;
-            }
+            put_event(draft, &event)?;
             sealed.push(event);
         }
-        draft.write(Shelf::Facts, HEAD, &record::encode(&head).map_err(abort)?)?;
         Ok(sealed)
     }
+}
+
+/// Writes an event in its place, which is the end of the ledger then.
+pub(super) fn put_event(draft: &Draft<'_>, event: &Event) -> Result<(), Abort> {
+    let row = record::encode(event).map_err(abort)?;
+    draft.write(Shelf::Ledger, &ledger::key(event.sequence), &row)?;
+    if let Some(id) = &event.draft.upload {
+        draft.set(Shelf::LedgerByUpload, &ledger::key_of(id, event.sequence), &[])?;
+    }
+    let head = Head { sequence: event.sequence, hash: event.hash };
+    draft.write(Shelf::Facts, HEAD, &record::encode(&head).map_err(abort)?)
 }
 
 /// Writes an upload if nobody else did since it was read, and moves its index entries along.
@@ -96,13 +102,34 @@ fn write_upload(
     row: &[u8],
     counts: &mut BTreeMap<Vec<u8>, i64>,
 ) -> Result<(), Abort> {
-    let key = upload.id.as_str().as_bytes();
-    let stored: Option<Upload> = draft.read(Shelf::Uploads, key)?;
+    let stored: Option<Upload> = draft.read(Shelf::Uploads, upload.id.as_str().as_bytes())?;
     if stored.as_ref().map_or(0, |stored| stored.revision) != upload.revision.saturating_sub(1) {
         let name = format!("{} ({})", upload.display_version(), upload.filename);
         return Err(abort(StoreError::Conflict(name)));
     }
-    let before = stored.as_ref().map_or_else(BTreeSet::new, uploads::index_entries);
+    put_upload_over(draft, stored.as_ref(), upload, row, counts)
+}
+
+/// Writes an upload as it is, whatever was there, and moves its index entries along.
+pub(super) fn put_upload(
+    draft: &Draft<'_>,
+    upload: &Upload,
+    row: &[u8],
+    counts: &mut BTreeMap<Vec<u8>, i64>,
+) -> Result<(), Abort> {
+    let stored: Option<Upload> = draft.read(Shelf::Uploads, upload.id.as_str().as_bytes())?;
+    put_upload_over(draft, stored.as_ref(), upload, row, counts)
+}
+
+fn put_upload_over(
+    draft: &Draft<'_>,
+    stored: Option<&Upload>,
+    upload: &Upload,
+    row: &[u8],
+    counts: &mut BTreeMap<Vec<u8>, i64>,
+) -> Result<(), Abort> {
+    let key = upload.id.as_str().as_bytes();
+    let before = stored.map_or_else(BTreeSet::new, uploads::index_entries);
     let after = uploads::index_entries(upload);
     for (shelf, key) in before.difference(&after) {
         draft.unset(*shelf, key)?;
@@ -110,7 +137,7 @@ fn write_upload(
     for (shelf, key) in after.difference(&before) {
         draft.set(*shelf, key, &[])?;
     }
-    if let Some(stored) = &stored {
+    if let Some(stored) = stored {
         *counts.entry(uploads::count_key(stored.state)).or_default() -= 1;
     }
     *counts.entry(uploads::count_key(upload.state)).or_default() += 1;
@@ -118,7 +145,7 @@ fn write_upload(
 }
 
 /// Writes a token; the hash of one with the same name is forgotten.
-fn write_token(draft: &Draft<'_>, token: &Token, row: &[u8]) -> Result<(), Abort> {
+pub(super) fn put_token(draft: &Draft<'_>, token: &Token, row: &[u8]) -> Result<(), Abort> {
     let name = token.name.as_bytes();
     let stored: Option<Token> = draft.read(Shelf::Tokens, name)?;
     if let Some(stored) = stored.filter(|stored| stored.digest != token.digest) {
@@ -137,5 +164,9 @@ impl Changes for SledStore {
     async fn note(&self, change: Change) -> Result<Vec<Event>, StoreError> {
         let (events, _) = self.writing_flushed(move || Prepared::new(change), Prepared::write).await?;
         Ok(events)
+    }
+
+    async fn check_room(&self) -> Result<(), StoreError> {
+        self.reading(super::shelves::Shelves::check_room).await
     }
 }

@@ -33,4 +33,38 @@ impl Dossiers for SledStore {
         })
         .await
     }
+
+    async fn digests(&self, after: Option<&Sha256>, limit: usize) -> Result<Vec<Sha256>, StoreError> {
+        let after = after.map(|digest| digest.as_bytes().to_vec());
+        self.reading(move |shelves| {
+            let keys = shelves.keys_after(Shelf::Dossiers, Vec::new(), after).take(limit);
+            keys.map(|key| {
+                let key = key?;
+                let digest = <[u8; 32]>::try_from(&key[..]);
+                digest.map(Sha256::from_bytes).map_err(|error| record::unreadable("dossiers", error))
+            })
+            .collect()
+        })
+        .await
+    }
+
+    /// What is lost of this in a power cut is forgotten once more.
+    async fn forget(&self, digests: Vec<Sha256>) -> Result<u64, StoreError> {
+        self.reading(move |shelves| {
+            let mut bytes = 0;
+            for digest in &digests {
+                bytes += shelves.weight(Shelf::Dossiers, digest.as_bytes())?;
+                shelves.transact(|draft| draft.remove(Shelf::Dossiers, digest.as_bytes()))?;
+            }
+            Ok(bytes)
+        })
+        .await
+    }
+
+    async fn weight(&self, digests: Vec<Sha256>) -> Result<u64, StoreError> {
+        self.reading(move |shelves| {
+            digests.iter().map(|digest| shelves.weight(Shelf::Dossiers, digest.as_bytes())).sum()
+        })
+        .await
+    }
 }

@@ -24,6 +24,15 @@ impl Downloads for SledStore {
         .await
     }
 
+    async fn last_download(&self, digest: &Sha256) -> Result<Option<String>, StoreError> {
+        let prefix = digest.as_bytes().to_vec();
+        self.reading(move |shelves| match shelves.last_key(Shelf::Downloads, &prefix)? {
+            Some(key) => Ok(shelves.read::<Download>(Shelf::Downloads, &key)?.map(|download| download.day)),
+            None => Ok(None),
+        })
+        .await
+    }
+
     async fn of_digest(&self, digest: &Sha256) -> Result<Vec<Download>, StoreError> {
         let prefix = digest.as_bytes().to_vec();
         self.reading(move |shelves| shelves.read_all(Shelf::Downloads, prefix)).await

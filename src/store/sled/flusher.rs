@@ -1,6 +1,8 @@
 //! Group commit: whoever waits while the disk is busy shares the next flush, so fifty decisions cost one or two.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -22,11 +24,15 @@ pub(super) struct Pending(oneshot::Receiver<Outcome>);
 
 impl Flusher {
     /// Starts the thread; `flush` returns when all earlier writes would survive a power cut.
-    pub(super) fn start(flush: impl FnMut() -> Outcome + Send + 'static) -> Result<Self, StoreError> {
+    /// `is_refused` is set where it fails because the disk takes nothing: then the store may be opened anew.
+    pub(super) fn start(
+        flush: impl FnMut() -> Outcome + Send + 'static,
+        is_refused: Arc<AtomicBool>,
+    ) -> Result<Self, StoreError> {
         let (requests, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("store flusher".to_owned())
-            .spawn(move || serve(&inbox, flush))
+            .spawn(move || serve(&inbox, flush, &is_refused))
             .map_err(|error| StoreError::Engine(Box::new(error)))?;
         Ok(Self { requests: Some(requests), thread: Some(thread) })
     }
@@ -46,13 +52,17 @@ impl Pending {
     /// Waits until it is done.
     pub(super) async fn done(self) -> Result<(), StoreError> {
         match self.0.await {
-            Ok(outcome) => outcome.map_err(|error| StoreError::Engine(Box::new(error))),
+            Ok(outcome) => outcome.map_err(super::shelves::engine),
             Err(error) => Err(StoreError::Engine(Box::new(error))),
         }
     }
 }
 
-fn serve(inbox: &mpsc::Receiver<oneshot::Sender<Outcome>>, mut flush: impl FnMut() -> Outcome) {
+fn serve(
+    inbox: &mpsc::Receiver<oneshot::Sender<Outcome>>,
+    mut flush: impl FnMut() -> Outcome,
+    is_refused: &AtomicBool,
+) {
     let mut failed: Option<::sled::Error> = None;
     while let Ok(first) = inbox.recv() {
         let mut waiting = vec![first];
@@ -65,7 +75,12 @@ fn serve(inbox: &mpsc::Receiver<oneshot::Sender<Outcome>>, mut flush: impl FnMut
         };
         metrics::counter!("lazaret_store_flushes_total").increment(1);
         if let (Err(error), None) = (&outcome, &failed) {
-            tracing::error!(%error, "the disk did not take the store's writes; no decision is accepted until a restart");
+            if super::shelves::engine(error.clone()).is_disk_refusing() {
+                tracing::error!(%error, "the disk did not take the store's writes; no decision is accepted until it does");
+                is_refused.store(true, Ordering::SeqCst);
+            } else {
+                tracing::error!(%error, "the disk did not take the store's writes; no decision is accepted until a restart");
+            }
             failed = Some(error.clone());
         }
         for answer in waiting {
@@ -95,8 +110,7 @@ impl Drop for Flusher {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 
@@ -105,15 +119,18 @@ mod tests {
         let count = Arc::new(AtomicU32::new(0));
         let (started, has_started) = mpsc::channel();
         let (go, may_go) = mpsc::channel();
-        let flusher = Flusher::start({
-            let count = Arc::clone(&count);
-            move || {
-                count.fetch_add(1, Ordering::SeqCst);
-                started.send(()).unwrap();
-                may_go.recv().unwrap();
-                Ok(())
-            }
-        })
+        let flusher = Flusher::start(
+            {
+                let count = Arc::clone(&count);
+                move || {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    started.send(()).unwrap();
+                    may_go.recv().unwrap();
+                    Ok(())
+                }
+            },
+            Arc::default(),
+        )
         .unwrap();
         let first = flusher.request();
         has_started.recv().unwrap();
@@ -129,13 +146,18 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_failed_flush_nothing_is_acknowledged() {
+        let is_refused = Arc::<AtomicBool>::default();
         let mut failures = 1;
-        let flusher = Flusher::start(move || {
-            failures -= 1;
-            if failures == 0 { Err(std::io::Error::other("disk on fire").into()) } else { Ok(()) }
-        })
+        let flusher = Flusher::start(
+            move || {
+                failures -= 1;
+                if failures == 0 { Err(std::io::Error::other("disk on fire").into()) } else { Ok(()) }
+            },
+            is_refused.clone(),
+        )
         .unwrap();
         assert!(flusher.request().done().await.is_err());
         assert!(flusher.request().done().await.is_err());
+        assert!(!is_refused.load(Ordering::SeqCst), "that does not mend itself");
     }
 }

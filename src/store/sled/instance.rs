@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::shelves::Shelf;
+use super::shelves::{Abort, Draft, Shelf, abort};
 use super::{SledStore, keys};
 use crate::domain::{Project, Timestamp};
 use crate::store::{Instance, StoreError, record};
@@ -13,6 +13,19 @@ pub(super) const INSTANCE: &[u8] = b"instance";
 
 /// Where the highest time is kept.
 const HIGHEST_TIME: &[u8] = b"highest-time";
+
+/// Where the version of the newest rows is kept: one byte, which is no row.
+pub(super) const ROWS: &[u8] = b"rows";
+
+/// The highest time ever seen.
+pub(super) fn highest(draft: &Draft<'_>) -> Result<Option<Timestamp>, Abort> {
+    Ok(draft.read::<Seen>(Shelf::Facts, HIGHEST_TIME)?.map(|seen| seen.at))
+}
+
+/// Writes the highest time ever seen.
+pub(super) fn put_highest(draft: &Draft<'_>, at: Timestamp) -> Result<(), Abort> {
+    draft.write(Shelf::Facts, HIGHEST_TIME, &record::encode(&Seen { at }).map_err(abort)?)
+}
 
 /// A time as a row.
 #[derive(Debug, Serialize, Deserialize)]

@@ -20,6 +20,11 @@ fn ecosystem_byte(ecosystem: Ecosystem) -> u8 {
     }
 }
 
+/// The ecosystem of a project's key.
+pub(super) fn ecosystem_of(key: &[u8]) -> Option<Ecosystem> {
+    ECOSYSTEMS.into_iter().find(|ecosystem| key.first() == Some(&ecosystem_byte(*ecosystem)))
+}
+
 /// The byte of a state: part of the stored format, so never renumbered.
 pub(super) fn state_byte(state: State) -> u8 {
     match state {

@@ -6,11 +6,14 @@ mod commit;
 mod dossiers;
 mod downloads;
 mod flusher;
+mod frozen;
+mod import;
 mod instance;
 mod jobs;
 mod keys;
 mod ledger;
 mod listings;
+mod mend;
 mod open;
 mod rules;
 mod shelves;
@@ -20,9 +23,10 @@ mod uploads;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use self::flusher::{Flusher, Pending};
+pub use self::open::RESERVE;
 use self::shelves::{Draft, Shelf, Shelves};
 use crate::domain::{Upload, UploadId};
 use crate::store::StoreError;
@@ -30,19 +34,35 @@ use crate::store::StoreError;
 /// The whole store over sled. Cheap to clone; it closes with the last clone.
 #[derive(Clone)]
 pub struct SledStore {
-    house: Arc<House>,
+    shared: Arc<Shared>,
 }
 
-/// What all clones share. The flusher goes first: it waits for its thread, which has the database open.
+/// What all clones share: the house that is open, which is exchanged for a new one where the disk has refused the engine.
+struct Shared {
+    house: RwLock<Option<House>>,
+    path: PathBuf,
+    mending: mend::Mending,
+}
+
+/// An open database. The flusher goes first: it waits for its thread, which has the database open.
 struct House {
     flusher: Flusher,
     shelves: Shelves,
-    path: PathBuf,
 }
 
 impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SledStore({})", self.house.path.display())
+        write!(f, "SledStore({})", self.shared.path.display())
+    }
+}
+
+impl Shared {
+    /// Works in the house that is open. Blocking.
+    fn with<T>(&self, work: impl FnOnce(&House) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.mend();
+        let house = self.house.read().unwrap_or_else(PoisonError::into_inner);
+        let closed = || StoreError::NoRoom("the store could not be opened again yet".into());
+        work(house.as_ref().ok_or_else(closed)?)
     }
 }
 
@@ -52,8 +72,8 @@ impl SledStore {
         &self,
         work: impl FnOnce(&Shelves) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let house = Arc::clone(&self.house);
-        let task = tokio::task::spawn_blocking(move || work(&house.shelves));
+        let shared = Arc::clone(&self.shared);
+        let task = tokio::task::spawn_blocking(move || shared.with(|house| work(&house.shelves)));
         task.await.map_err(|error| StoreError::Engine(Box::new(error)))?
     }
 
@@ -83,11 +103,13 @@ impl SledStore {
         prepare: impl FnOnce() -> Result<P, StoreError> + Send + 'static,
         work: impl Fn(&P, &Draft<'_>) -> Result<T, shelves::Abort> + Send + 'static,
     ) -> Result<(T, Pending), StoreError> {
-        let house = Arc::clone(&self.house);
+        let shared = Arc::clone(&self.shared);
         let task = tokio::task::spawn_blocking(move || {
             let prepared = prepare()?;
-            let written = house.shelves.transact(|draft| work(&prepared, draft))?;
-            Ok((written, house.flusher.request()))
+            shared.with(|house| {
+                let written = house.shelves.transact(|draft| work(&prepared, draft))?;
+                Ok((written, house.flusher.request()))
+            })
         });
         task.await.map_err(|error| StoreError::Engine(Box::new(error)))?
     }

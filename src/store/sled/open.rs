@@ -3,19 +3,25 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use sled::{Config, Db};
 
 use super::flusher::Flusher;
-use super::instance::INSTANCE;
+use super::import::IMPORTING;
+use super::instance::{INSTANCE, ROWS};
+use super::mend::Mending;
 use super::shelves::{Shelf, Shelves, engine};
-use super::{House, SledStore};
+use super::{House, Shared, SledStore};
+use crate::disk::{Disk, Headroom, SystemDisk};
 use crate::store::{StoreError, record};
 
 /// Memory for pages; sled's own default is a gibibyte.
 const CACHE_BYTES: u64 = 32 << 20;
+
+/// Left free on the disk: the engine does not bear being refused, and what was written before must still get there.
+pub const RESERVE: u64 = 16 << 20;
 
 /// How often a store that is locked is tried again: a process that just ended, or a clone that is just being dropped, may
 /// still have it open.
@@ -25,26 +31,64 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 impl SledStore {
     /// Opens the store in this folder, or founds one there. Blocks.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let config = Config::new().path(path).cache_capacity(CACHE_BYTES);
-        let database = match open_locked(&config, path) {
-            Err(sled::Error::Corruption { at: None, .. }) => {
-                set_snapshots_aside(path).map_err(|error| StoreError::Engine(Box::new(error)))?;
-                open_locked(&config, path)
-            }
-            outcome => outcome,
-        };
-        Self::start(&database.map_err(|error| refusal(path, error))?, path.to_owned(), Some(path))
+        Self::open_on(path, Arc::new(SystemDisk), RESERVE)
+    }
+
+    /// Opens the store in this folder; nothing is written where its disk has less room than this. Blocks.
+    pub fn open_on(path: &Path, disk: Arc<dyn Disk>, reserve: u64) -> Result<Self, StoreError> {
+        let store = Self::open_even_if(path, disk, reserve)?;
+        if store.shared.with(|house| house.shelves.value(Shelf::Facts, IMPORTING))?.is_some() {
+            return Err(StoreError::Refused(format!(
+                "the store in {} holds half an import, because that did not come to its end: `lazaret import` it again",
+                path.display()
+            )));
+        }
+        Ok(store)
+    }
+
+    /// Opens the store in this folder in order to replace all that is in it; also one that holds half an import. Blocks.
+    pub fn open_for_import(path: &Path) -> Result<Self, StoreError> {
+        Self::open_even_if(path, Arc::new(SystemDisk), RESERVE)
+    }
+
+    fn open_even_if(path: &Path, disk: Arc<dyn Disk>, reserve: u64) -> Result<Self, StoreError> {
+        let folder = path.to_owned();
+        let open = move || open_house(&folder, Arc::new(Headroom::new(&folder, reserve, disk.clone())));
+        Ok(Self::sharing(open()?, path.to_owned(), Box::new(open)))
+    }
+
+    fn sharing(house: House, path: PathBuf, open: Box<dyn Fn() -> Result<House, StoreError> + Send + Sync>) -> Self {
+        Self { shared: Arc::new(Shared { house: RwLock::new(Some(house)), path, mending: Mending::new(open) }) }
     }
 
     /// A store for tests: in a folder of its own that is deleted with the last clone, and never synced.
     pub fn temporary() -> Result<Self, StoreError> {
         let path = std::env::temp_dir().join(format!("lazaret-{}", uuid::Uuid::now_v7()));
         let database = Config::new().path(&path).temporary(true).cache_capacity(CACHE_BYTES).open().map_err(engine)?;
-        Self::start(&database, path, None)
+        let headroom = Arc::new(Headroom::new(&path, 0, Arc::new(SystemDisk)));
+        let house = House::start(&database, &path, false, headroom)?;
+        let gone = || Err(StoreError::Refused("a temporary store is not opened again".to_owned()));
+        Ok(Self::sharing(house, path, Box::new(gone)))
     }
+}
 
-    fn start(database: &Db, path: PathBuf, synced: Option<&Path>) -> Result<Self, StoreError> {
-        let shelves = Shelves::open(database).map_err(|error| refusal(&path, error))?;
+/// Opens the database in this folder, or founds one there.
+fn open_house(path: &Path, headroom: Arc<Headroom>) -> Result<House, StoreError> {
+    let config = Config::new().path(path).cache_capacity(CACHE_BYTES);
+    let database = match open_locked(&config, path) {
+        Err(sled::Error::Corruption { at: None, .. }) => {
+            set_snapshots_aside(path).map_err(|error| StoreError::Engine(Box::new(error)))?;
+            open_locked(&config, path)
+        }
+        outcome => outcome,
+    };
+    House::start(&database.map_err(|error| refusal(path, error))?, path, true, headroom)
+}
+
+impl House {
+    fn start(database: &Db, path: &Path, is_synced: bool, headroom: Arc<Headroom>) -> Result<Self, StoreError> {
+        let shelves = Shelves::open(database, headroom).map_err(|error| refusal(path, error))?;
+        let synced = is_synced.then_some(path);
         let files = synced.map(Files::open).transpose().map_err(|error| StoreError::Engine(Box::new(error)))?;
         let flush = {
             let database = database.clone();
@@ -54,11 +98,12 @@ impl SledStore {
                 files.as_ref().map_or(Ok(()), Files::sync).map_err(sled::Error::from)
             }
         };
+        check_rows(&shelves)?;
         if found(&shelves)? {
             flush().map_err(engine)?;
         }
-        let flusher = Flusher::start(flush)?;
-        Ok(Self { house: Arc::new(House { flusher, shelves, path }) })
+        let flusher = Flusher::start(flush, shelves.refusals())?;
+        Ok(Self { flusher, shelves })
     }
 }
 
@@ -80,6 +125,17 @@ impl Files {
 
     fn sync(&self) -> io::Result<()> {
         self.data.sync_all()
+    }
+}
+
+/// Refuses a store in which a newer lazaret has written rows that this one would misread, before anything is read or written; and
+/// notes which rows are written from now on. Stores of before this was noted have rows of version 1.
+fn check_rows(shelves: &Shelves) -> Result<(), StoreError> {
+    let noted = shelves.value(Shelf::Facts, ROWS)?.and_then(|noted| noted.first().copied());
+    match noted {
+        Some(found) if found > record::VERSION => Err(StoreError::TooNew { found, known: record::VERSION }),
+        Some(found) if found == record::VERSION => Ok(()),
+        _ => shelves.transact(|draft| draft.set(Shelf::Facts, ROWS, &[record::VERSION])),
     }
 }
 

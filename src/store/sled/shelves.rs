@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::DeserializeOwned;
 use sled::transaction::{
@@ -10,6 +12,7 @@ use sled::transaction::{
 };
 use sled::{Db, IVec, Tree};
 
+use crate::disk::Headroom;
 use crate::store::record::{self, Damage};
 use crate::store::{StoreError, record::unreadable};
 
@@ -60,11 +63,13 @@ pub(super) enum Shelf {
     Snapshots,
     /// Number of a large row, place → piece.
     Pieces,
+    /// While a moment of the store is read: shelf, key → the row as it was then.
+    Aside,
 }
 
 impl Shelf {
     /// All of them, in the order of their declaration.
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Facts,
         Self::Listings,
         Self::Reads,
@@ -87,6 +92,7 @@ impl Shelf {
         Self::Dossiers,
         Self::Snapshots,
         Self::Pieces,
+        Self::Aside,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -113,11 +119,29 @@ impl Shelf {
             Self::Dossiers => "dossiers",
             Self::Snapshots => "snapshots",
             Self::Pieces => "pieces",
+            Self::Aside => "aside",
         }
     }
 
+    /// Whether its rows are facts, which a reader of an earlier moment wants as they were.
+    const fn has_facts(self) -> bool {
+        matches!(
+            self,
+            Self::Listings
+                | Self::Reads
+                | Self::Uploads
+                | Self::Ledger
+                | Self::Rules
+                | Self::Tokens
+                | Self::PrivateNames
+                | Self::Downloads
+                | Self::Dossiers
+                | Self::Snapshots
+        )
+    }
+
     /// How a row is called in errors.
-    fn label(self, key: &[u8]) -> String {
+    pub(super) fn label(self, key: &[u8]) -> String {
         format!("{}/{}", self.as_str(), key.escape_ascii())
     }
 }
@@ -128,6 +152,11 @@ impl Shelf {
 /// take the rows of that whole node with it. Pieces keep every node well under that.
 const LONGEST_PIECE: usize = 4096;
 
+/// Where a row of this shelf is put aside.
+fn aside_key(tree: Shelf, key: &[u8]) -> Vec<u8> {
+    [&[tree as u8], key].concat()
+}
+
 /// What a transaction's closure fails with.
 pub(super) type Abort = ConflictableTransactionError<StoreError>;
 
@@ -135,6 +164,15 @@ pub(super) type Abort = ConflictableTransactionError<StoreError>;
 #[derive(Clone)]
 pub(super) struct Shelves {
     trees: Vec<Tree>,
+    /// Whether a moment of the store is being read. Changed inside transactions only, which run one after another: each sees it as
+    /// it is for the whole of it.
+    is_frozen: Arc<AtomicBool>,
+    /// One moment at a time, until it is forgotten.
+    is_taken: Arc<AtomicBool>,
+    /// Left to the engine, which does not bear being refused by the disk.
+    headroom: Arc<Headroom>,
+    /// The disk refused the engine all the same: what it has in memory may never get to the disk.
+    is_refused: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Shelves {
@@ -145,7 +183,8 @@ impl fmt::Debug for Shelves {
 
 /// An error of the engine that is not about one row.
 pub(super) fn engine(error: sled::Error) -> StoreError {
-    StoreError::Engine(Box::new(error))
+    let refusal = if let sled::Error::Io(error) = &error { StoreError::of_disk(error) } else { None };
+    refusal.unwrap_or_else(|| StoreError::Engine(Box::new(error)))
 }
 
 /// An error of the engine while it read one row: damage is named, so that people know what is lost.
@@ -158,9 +197,10 @@ fn engine_at(tree: Shelf, key: &[u8], error: sled::Error) -> StoreError {
 
 impl Shelves {
     /// Opens the trees, or makes them.
-    pub(super) fn open(database: &Db) -> Result<Self, sled::Error> {
+    pub(super) fn open(database: &Db, headroom: Arc<Headroom>) -> Result<Self, sled::Error> {
         let trees: Result<_, _> = Shelf::ALL.iter().map(|tree| database.open_tree(tree.as_str())).collect();
-        Ok(Self { trees: trees? })
+        let (is_frozen, is_taken, is_refused) = (Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { trees: trees?, is_frozen, is_taken, headroom, is_refused })
     }
 
     fn tree(&self, tree: Shelf) -> &Tree {
@@ -219,6 +259,17 @@ impl Shelves {
         self.keys_after(tree, prefix, None)
     }
 
+    /// The last of the keys with this beginning.
+    pub(super) fn last_key(&self, tree: Shelf, prefix: &[u8]) -> Result<Option<IVec>, StoreError> {
+        let last = self.tree(tree).scan_prefix(prefix).keys().next_back();
+        last.transpose().map_err(|error| engine_at(tree, prefix, error))
+    }
+
+    /// How many bytes a row takes, in pieces or not; none if there is no row.
+    pub(super) fn weight(&self, tree: Shelf, key: &[u8]) -> Result<u64, StoreError> {
+        Ok(self.row(tree, key)?.map_or(0, |row| row.len() as u64))
+    }
+
     /// Keys that sort before `end`, in order.
     pub(super) fn keys_before(
         &self,
@@ -237,12 +288,126 @@ impl Shelves {
         Ok(values)
     }
 
+    /// Begins a moment: from now on whoever changes a row first puts aside what it was. `work` reads inside that moment.
+    pub(super) fn freeze<T>(&self, work: impl Fn(&Draft<'_>) -> Result<T, Abort>) -> Result<T, StoreError> {
+        if self.is_taken.swap(true, Ordering::SeqCst) {
+            return Err(StoreError::Refused(
+                "the store is being exported already; try again when that is done".to_owned(),
+            ));
+        }
+        // What an earlier moment could not forget would be taken for this one's.
+        let frozen = self.forget_aside().and_then(|()| {
+            self.transact_anyway(|draft| {
+                let read = work(draft)?;
+                draft.is_frozen.store(true, Ordering::SeqCst);
+                Ok(read)
+            })
+        });
+        if frozen.is_err() {
+            self.is_frozen.store(false, Ordering::SeqCst);
+            self.is_taken.store(false, Ordering::SeqCst);
+        }
+        frozen
+    }
+
+    /// Ends the moment and forgets what was put aside for it.
+    pub(super) fn thaw(&self) -> Result<(), StoreError> {
+        self.transact_anyway(|draft| {
+            draft.is_frozen.store(false, Ordering::SeqCst);
+            Ok(())
+        })?;
+        let forgotten = self.forget_aside();
+        self.is_taken.store(false, Ordering::SeqCst);
+        forgotten
+    }
+
+    /// Forgets what was put aside, also what a crash left.
+    fn forget_aside(&self) -> Result<(), StoreError> {
+        for key in self.keys(Shelf::Aside, Vec::new()) {
+            let key = key?;
+            self.transact(|draft| draft.remove(Shelf::Aside, &key))?;
+        }
+        Ok(())
+    }
+
+    /// Keys of rows of this shelf that were put aside, after the given one.
+    pub(super) fn aside_after(
+        &self,
+        tree: Shelf,
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + use<> {
+        let after = after.map(|after| aside_key(tree, after));
+        self.keys_after(Shelf::Aside, aside_key(tree, &[]), after)
+            .map(|key| key.map(|key| key.get(1..).unwrap_or_default().to_vec()))
+    }
+
+    /// A row as it was at the moment that is being read. The present one is read first: if it changes after that, the one that was
+    /// read is the one that is put aside.
+    pub(super) fn row_of_the_moment(&self, tree: Shelf, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        let present = self.row(tree, key)?;
+        match self.row(Shelf::Aside, &aside_key(tree, key))? {
+            Some(row) if record::open("", &row).is_ok_and(|(codec, _)| codec == record::ABSENT) => Ok(None),
+            Some(row) => Ok(Some(row)),
+            None => Ok(present),
+        }
+    }
+
+    /// Forgets everything but these facts about the installation.
+    pub(super) fn forget_all_but(&self, kept: &[&[u8]]) -> Result<(), StoreError> {
+        for shelf in Shelf::ALL.into_iter().filter(|shelf| *shelf != Shelf::Facts) {
+            self.tree(shelf).clear().map_err(engine)?;
+        }
+        for key in self.keys(Shelf::Facts, Vec::new()) {
+            let key = key?;
+            if !kept.contains(&&key[..]) {
+                self.transact(|draft| draft.remove(Shelf::Facts, &key))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs `work` as one transaction over all trees: all of it happens, or nothing. It must not touch the trees but
     /// through the [`Draft`], which would wait for itself for ever.
     pub(super) fn transact<T>(&self, work: impl Fn(&Draft<'_>) -> Result<T, Abort>) -> Result<T, StoreError> {
-        self.trees.as_slice().transaction(|trees| work(&Draft { trees })).map_err(|error| match error {
+        self.check_room()?;
+        self.transact_anyway(work)
+    }
+
+    /// Whether the disk would take what is written.
+    pub(super) fn check_room(&self) -> Result<(), StoreError> {
+        if self.is_refused.load(Ordering::SeqCst) {
+            return Err(StoreError::NoRoom("the disk has refused what was written before".into()));
+        }
+        self.headroom.check().map_err(|error| engine(sled::Error::Io(error)))
+    }
+
+    /// Whether the disk has refused the engine, whose memory is not to be believed any more.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::SeqCst)
+    }
+
+    /// Whether the disk has room now, whatever it had before.
+    pub(super) fn has_headroom(&self) -> bool {
+        self.headroom.check().is_ok()
+    }
+
+    /// Notes that a flush was refused.
+    pub(super) fn refusals(&self) -> Arc<AtomicBool> {
+        self.is_refused.clone()
+    }
+
+    /// A transaction that writes nothing, or must be tried whatever the disk says.
+    fn transact_anyway<T>(&self, work: impl Fn(&Draft<'_>) -> Result<T, Abort>) -> Result<T, StoreError> {
+        let is_frozen = &self.is_frozen;
+        self.trees.as_slice().transaction(|trees| work(&Draft { trees, is_frozen })).map_err(|error| match error {
             TransactionError::Abort(error) => error,
-            TransactionError::Storage(error) => engine(error),
+            TransactionError::Storage(error) => {
+                let error = engine(error);
+                if error.is_disk_refusing() {
+                    self.is_refused.store(true, Ordering::SeqCst);
+                }
+                error
+            }
         })
     }
 }
@@ -250,6 +415,7 @@ impl Shelves {
 /// The trees inside a transaction.
 pub(super) struct Draft<'trees> {
     trees: &'trees [TransactionalTree],
+    is_frozen: &'trees AtomicBool,
 }
 
 /// Gives a transaction up with this error.
@@ -296,6 +462,9 @@ impl Draft<'_> {
 
     /// Removes a row, if there is one.
     pub(super) fn remove(&self, tree: Shelf, key: &[u8]) -> Result<(), Abort> {
+        if tree.has_facts() && self.is_frozen.load(Ordering::SeqCst) {
+            self.put_aside(tree, key)?;
+        }
         let Some(row) = self.value(tree, key)? else { return Ok(()) };
         if let Some(pointer) = Pointer::of(tree, key, &row).map_err(abort)? {
             for piece in pointer.keys() {
@@ -303,6 +472,25 @@ impl Draft<'_> {
             }
         }
         self.unset(tree, key)
+    }
+
+    /// Keeps a row as it is, unless it was kept before: somebody reads an earlier moment.
+    fn put_aside(&self, tree: Shelf, key: &[u8]) -> Result<(), Abort> {
+        let place = aside_key(tree, key);
+        if self.value(Shelf::Aside, &place)?.is_some() {
+            return Ok(());
+        }
+        let row = match self.value(tree, key)? {
+            None => record::row(record::ABSENT, &[]).into(),
+            Some(row) => match Pointer::of(tree, key, &row).map_err(abort)? {
+                None => row,
+                Some(pointer) => {
+                    let whole = pointer.assemble(|piece| self.value(Shelf::Pieces, piece))?;
+                    whole.ok_or_else(|| abort(unreadable(&tree.label(key), Damage::MissingPiece)))?.into()
+                }
+            },
+        };
+        self.write(Shelf::Aside, &place, &row)
     }
 
     /// Writes a value that is no row.
@@ -390,6 +578,12 @@ impl Pointer {
 mod tests {
     use super::*;
 
+    fn shelves() -> Shelves {
+        let database = sled::Config::new().temporary(true).open().unwrap();
+        let headroom = Headroom::new(&std::env::temp_dir(), 0, Arc::new(crate::disk::SystemDisk));
+        Shelves::open(&database, Arc::new(headroom)).unwrap()
+    }
+
     #[test]
     fn every_shelf_has_its_own_tree() {
         assert!(Shelf::ALL.iter().enumerate().all(|(place, tree)| *tree as usize == place));
@@ -397,8 +591,7 @@ mod tests {
 
     #[test]
     fn a_replaced_large_row_leaves_no_pieces_behind() {
-        let database = sled::Config::new().temporary(true).open().unwrap();
-        let shelves = Shelves::open(&database).unwrap();
+        let shelves = shelves();
         let noise: Vec<u8> = (0..100_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
         let write = |bytes: &[u8]| {
             let row = record::row(record::PLAIN, bytes);
@@ -416,8 +609,7 @@ mod tests {
 
     #[test]
     fn a_row_replaced_while_it_is_read_is_never_mixed() {
-        let database = sled::Config::new().temporary(true).open().unwrap();
-        let shelves = Shelves::open(&database).unwrap();
+        let shelves = shelves();
         let write = |shelves: &Shelves, letter: u8| {
             let row = record::row(record::PLAIN, &vec![letter; 40_000]);
             shelves.transact(|draft| draft.write(Shelf::Listings, b"key", &row)).unwrap();
