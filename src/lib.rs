@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod corpus;
 pub mod domain;
+pub mod durable;
 pub mod house;
 pub mod http;
 pub mod jobs;

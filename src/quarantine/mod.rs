@@ -34,6 +34,7 @@ pub mod file_gate;
 pub mod indexes;
 pub mod intake;
 pub mod json_api;
+mod kept_bytes;
 mod known_tokens;
 mod leave;
 pub mod locked;

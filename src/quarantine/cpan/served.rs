@@ -11,8 +11,12 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
+use super::super::kept_bytes::KeptBytes;
 use super::super::whole_file::write_whole;
 use crate::domain::{Sha256, Timestamp};
+
+/// Where it is kept between runs.
+const KEPT: KeptBytes = KeptBytes { stem: "served", ending: "txt.gz" };
 
 /// The index as clients get it.
 #[derive(Debug)]
@@ -52,6 +56,9 @@ struct Label {
     digest: Sha256,
     plain_length: u64,
     rows: usize,
+    /// Which bytes these are.
+    #[serde(default)]
+    packed: Option<Sha256>,
 }
 
 /// The present index, and the count of changes that it was made after.
@@ -97,15 +104,16 @@ impl Served {
         };
         let written = tokio::task::spawn_blocking(move || write(modified)).await;
         let Written { gzip, plain_length, rows } = written.map_err(|panic| panic.to_string())?;
-        let label = Label { modified, digest, plain_length, rows };
         let gzip = Bytes::from(gzip);
         // On disk before it is shown: after a restart the generation must not fall.
         let kept = async {
-            tokio::fs::create_dir_all(&self.folder).await?;
-            write_whole(&self.folder.join("served.txt.gz"), &gzip).await?;
-            write_whole(&self.folder.join("served.json"), &serde_json::to_vec(&label).unwrap_or_default()).await
+            let packed = KEPT.write(&self.folder, &gzip).await?;
+            let label = Label { modified, digest, plain_length, rows, packed: Some(packed) };
+            write_whole(&self.folder.join("served.json"), &serde_json::to_vec(&label).unwrap_or_default()).await?;
+            KEPT.tidy(&self.folder, packed).await;
+            Ok(label)
         };
-        kept.await.map_err(|error: std::io::Error| format!("the served index cannot be kept: {error}"))?;
+        let label = kept.await.map_err(|error: std::io::Error| format!("the served index cannot be kept: {error}"))?;
         self.show(changes, Arc::new(prepared(gzip, &label)));
         Ok(())
     }
@@ -119,8 +127,8 @@ impl Served {
     pub(super) async fn recall(&self) {
         let label = tokio::fs::read(self.folder.join("served.json")).await.ok();
         let label: Option<Label> = label.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let gzip = tokio::fs::read(self.folder.join("served.txt.gz")).await.ok();
-        if let (Some(label), Some(gzip)) = (label, gzip) {
+        let Some(label) = label else { return };
+        if let Ok(gzip) = tokio::fs::read(KEPT.path(&self.folder, label.packed)).await {
             self.show(0, Arc::new(prepared(gzip.into(), &label)));
         }
     }

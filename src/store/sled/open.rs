@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::flusher::Flusher;
 use super::instance::INSTANCE;
 use super::shelves::{Shelf, Shelves, engine};
 use super::{House, SledStore};
+use crate::durable;
 use crate::store::{StoreError, record};
 
 /// Memory for pages; sled's own default is a gibibyte.
@@ -25,10 +27,29 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 impl SledStore {
     /// Opens the store in this folder, or founds one there. Blocks.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let config = Config::new().path(path).cache_capacity(CACHE_BYTES);
+        if !path.exists() {
+            found_whole(path)?;
+        }
+        if !has_data(path) {
+            let path = path.display();
+            return Err(StoreError::Refused(format!(
+                "the store in {path} has lost its data file {path}/db: put the whole folder back from a backup, or move it away \
+                 and restore the last export with `lazaret import`"
+            )));
+        }
+        // sled panics about some damage instead of naming it.
+        let opening = AssertUnwindSafe(|| Self::open_there(path));
+        std::panic::catch_unwind(opening).unwrap_or_else(|_| Err(damaged(path, &"sled cannot read it")))
+    }
+
+    fn open_there(path: &Path) -> Result<Self, StoreError> {
+        // What a killed process wrote may be in memory only. sled keeps what it finds there for certain, and would not
+        // find it again after a power cut.
+        sync_all(path).map_err(io_failure)?;
+        let config = config(path);
         let database = match open_locked(&config, path) {
             Err(sled::Error::Corruption { at: None, .. }) => {
-                set_snapshots_aside(path).map_err(|error| StoreError::Engine(Box::new(error)))?;
+                set_snapshots_aside(path).map_err(io_failure)?;
                 open_locked(&config, path)
             }
             outcome => outcome,
@@ -45,7 +66,7 @@ impl SledStore {
 
     fn start(database: &Db, path: PathBuf, synced: Option<&Path>) -> Result<Self, StoreError> {
         let shelves = Shelves::open(database).map_err(|error| refusal(&path, error))?;
-        let files = synced.map(Files::open).transpose().map_err(|error| StoreError::Engine(Box::new(error)))?;
+        let files = synced.map(Files::open).transpose().map_err(io_failure)?;
         let flush = {
             let database = database.clone();
             move || {
@@ -60,6 +81,44 @@ impl SledStore {
         let flusher = Flusher::start(flush)?;
         Ok(Self { house: Arc::new(House { flusher, shelves, path }) })
     }
+}
+
+fn config(path: &Path) -> Config {
+    Config::new().path(path).cache_capacity(CACHE_BYTES)
+}
+
+/// Founds a store beside its place and puts it there when it is whole and on disk: what an end in between leaves is no store.
+fn found_whole(path: &Path) -> Result<(), StoreError> {
+    let beside = durable::beside(path);
+    if beside.exists() {
+        fs::remove_dir_all(&beside).map_err(io_failure)?;
+    }
+    durable::make_folder(&beside).map_err(io_failure)?;
+    let database = open_locked(&config(&beside), path).map_err(engine)?;
+    found(&Shelves::open(&database).map_err(engine)?)?;
+    database.flush().map_err(engine)?;
+    drop(database);
+    sync_all(&beside).map_err(io_failure)?;
+    fs::rename(&beside, path).map_err(io_failure)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    durable::sync_folder(parent).map_err(io_failure)
+}
+
+/// Whether the file is there without which sled would begin anew.
+fn has_data(path: &Path) -> bool {
+    fs::metadata(path.join("db")).is_ok_and(|data| data.len() > 0)
+}
+
+/// Makes all files of the store durable, and their names.
+fn sync_all(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    durable::sync_folder(path)
+}
+
+fn io_failure(error: io::Error) -> StoreError {
+    StoreError::Engine(Box::new(error))
 }
 
 /// What must be on disk for a write to survive a power cut.
@@ -118,16 +177,21 @@ fn is_locked(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Refused(format!(
+        "the store in {} is damaged ({why}): move it away and restore the last export with `lazaret import`; see Store in RUNBOOK.md",
+        path.display()
+    ))
+}
+
 fn refusal(path: &Path, error: sled::Error) -> StoreError {
-    let path = path.display();
+    let shown = path.display();
     match error {
         locked if is_locked(&locked) => StoreError::Refused(format!(
-            "the store in {path} is in use by another lazaret: stop that one, or give this one a data_dir of its own"
+            "the store in {shown} is in use by another lazaret: stop that one, or give this one a data_dir of its own"
         )),
-        sled::Error::Corruption { .. } => StoreError::Refused(format!(
-            "the store in {path} is damaged ({error}): move it away and restore the last export with `lazaret import`"
-        )),
-        sled::Error::Unsupported(why) => StoreError::Refused(format!("the store in {path} cannot be opened: {why}")),
+        sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => damaged(path, &error),
+        sled::Error::Unsupported(why) => StoreError::Refused(format!("the store in {shown} cannot be opened: {why}")),
         other => engine(other),
     }
 }
