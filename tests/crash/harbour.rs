@@ -112,11 +112,18 @@ impl Harbour {
         let old = self.clock.true_time() - DAY * 400;
         for minor in 0..versions {
             let version = format!("1.{minor}");
-            let built = self.pypi.publish(&name, &version).at(old).file(Wheel::new(&name, &version).padded(padding).build());
-            self.put(format!("pypi:{name}=={version}"), TestHouse::file_path(&name, &built), built.sha256(), Fate::Served);
+            let built =
+                self.pypi.publish(&name, &version).at(old).file(Wheel::new(&name, &version).padded(padding).build());
+            self.put(
+                format!("pypi:{name}=={version}"),
+                TestHouse::file_path(&name, &built),
+                built.sha256(),
+                Fate::Served,
+            );
         }
         let broken = self.pypi.publish(&name, "1.9999").at(old).wheel();
-        self.pypi.serve_other_bytes(&broken.filename, &Wheel::new(&name, "1.9999").file("evil.py", "evil").build().bytes);
+        self.pypi
+            .serve_other_bytes(&broken.filename, &Wheel::new(&name, "1.9999").file("evil.py", "evil").build().bytes);
         self.put(format!("pypi:{name}==1.9999"), TestHouse::file_path(&name, &broken), broken.sha256(), Fate::Broken);
         self.release(&name, "2.0");
         name

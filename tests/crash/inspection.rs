@@ -118,8 +118,12 @@ async fn tokens(program: &Program, deeds: &[Deed], moment: SystemTime) {
 /// What is served is what is old or was let in, byte for byte, and all of that.
 async fn files(program: &Program, harbour: &Harbour, deeds: &[Deed], moment: SystemTime, chance: &mut StdRng) {
     let cargo = harbour.cargo();
-    let decided: Vec<&String> =
-        deeds.iter().rev().filter(|deed| deed.verb != "token" && deed.asked <= moment).map(|deed| &deed.target).collect();
+    let decided: Vec<&String> = deeds
+        .iter()
+        .rev()
+        .filter(|deed| deed.verb != "token" && deed.asked <= moment)
+        .map(|deed| &deed.target)
+        .collect();
     let decided = &decided[..decided.len().min(LATEST)];
     let mut looked_at: Vec<&Cargo> = cargo.iter().filter(|cargo| decided.contains(&&cargo.target)).collect();
     looked_at.extend(cargo.choose_multiple(chance, SAMPLE));

@@ -27,7 +27,12 @@ pub(super) struct Load {
 
 impl Load {
     /// Begins.
-    pub(super) fn on(program: &Arc<Program>, harbour: &Arc<Harbour>, witness: &Arc<Witness>, chance: &mut StdRng) -> Self {
+    pub(super) fn on(
+        program: &Arc<Program>,
+        harbour: &Arc<Harbour>,
+        witness: &Arc<Witness>,
+        chance: &mut StdRng,
+    ) -> Self {
         let mut tasks = JoinSet::new();
         let mut hand = || Hand {
             program: program.clone(),
@@ -112,7 +117,10 @@ impl Hand {
                 let about = deeds.iter().filter(|deed| deed.target == cargo.target);
                 let about: Vec<_> = about.filter(|deed| deed.at(now) != Certainty::Undone).collect();
                 match about.as_slice() {
-                    [] => next = Some((*["approve", "approve", "reject"].choose(&mut self.chance).expect("a verb"), cargo)),
+                    [] => {
+                        next =
+                            Some((*["approve", "approve", "reject"].choose(&mut self.chance).expect("a verb"), cargo))
+                    }
                     [approved] if approved.verb == "approve" && approved.at(now) == Certainty::Done => {
                         next = Some(("recall", cargo));
                     }

@@ -44,8 +44,9 @@ fn chance() -> StdRng {
 fn know_few_names(folder: &Path) {
     let names = folder.join("lazaret-data/names");
     std::fs::create_dir_all(&names).expect("a folder");
+    let list: String = (0..120).map(|number| format!("hawser{number}\n")).collect();
     for ecosystem in ["pypi", "cpan", "teapot"] {
-        std::fs::write(names.join(format!("{ecosystem}.txt")), "hawser\n").expect("a file");
+        std::fs::write(names.join(format!("{ecosystem}.txt")), &list).expect("a file");
     }
 }
 

@@ -92,7 +92,8 @@ impl Call {
 
 /// Whether programs can be watched on this machine; if not, why.
 pub(super) async fn may_watch() -> Result<(), String> {
-    let tried = tokio::process::Command::new("strace").args(["--seccomp-bpf", "-f", "-o", "/dev/null", "true"]).output().await;
+    let tried =
+        tokio::process::Command::new("strace").args(["--seccomp-bpf", "-f", "-o", "/dev/null", "true"]).output().await;
     match tried {
         Err(error) => Err(format!("strace cannot be run: {error}")),
         Ok(output) if !output.status.success() => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -105,7 +106,22 @@ pub(super) fn watched(program: &tokio::process::Command, record: &Path) -> tokio
     let program = program.as_std();
     let mut command = tokio::process::Command::new("strace");
     command
-        .args(["-D", "-f", "--seccomp-bpf", "-qq", "-ttt", "-y", "-xx", "-s", "16777216", "-e", "signal=none", "-e", CALLS, "-o"])
+        .args([
+            "-D",
+            "-f",
+            "--seccomp-bpf",
+            "-qq",
+            "-ttt",
+            "-y",
+            "-xx",
+            "-s",
+            "16777216",
+            "-e",
+            "signal=none",
+            "-e",
+            CALLS,
+            "-o",
+        ])
         .arg(record)
         .arg(program.get_program())
         .args(program.get_args())

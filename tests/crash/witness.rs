@@ -114,6 +114,11 @@ impl Witness {
         self.notes().deeds.clone()
     }
 
+    /// How many deeds were acknowledged.
+    pub(super) fn acknowledged_so_far(&self) -> usize {
+        self.notes().deeds.iter().filter(|deed| deed.acknowledged.is_some()).count()
+    }
+
     /// A client saw this.
     pub(super) fn saw(&self, what: Count, value: i64) {
         self.notes().seen.push(Seen { at: SystemTime::now(), what, value });

@@ -148,3 +148,32 @@ fn prepared(gzip: Bytes, label: &Label) -> ServedIndex {
         gzip,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn writes(text: &'static str) -> impl FnOnce(Timestamp) -> Written + Send + 'static {
+        move |_| Written { gzip: text.as_bytes().to_vec(), plain_length: 1, rows: 1 }
+    }
+
+    #[tokio::test]
+    async fn an_index_that_was_written_and_not_yet_named_leaves_the_last_one_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = datetime!(2026-11-22 12:00 UTC);
+        let served = Served::at(folder.path().to_owned());
+        served.replace(1, Sha256::of(b"1"), now, writes("first")).await.unwrap();
+        KEPT.write(folder.path(), b"killed behind this").await.unwrap();
+
+        let again = Served::at(folder.path().to_owned());
+        again.recall().await;
+        let (_, index) = again.now().unwrap();
+        assert_eq!((&*index.gzip, index.modified), (&b"first"[..], now));
+        again.replace(2, Sha256::of(b"2"), now, writes("second")).await.unwrap();
+        let (_, index) = again.now().unwrap();
+        assert!(&*index.gzip == b"second" && index.modified > now);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the bytes and what is said of them");
+    }
+}

@@ -27,7 +27,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 impl SledStore {
     /// Opens the store in this folder, or founds one there. Blocks.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
+        if is_unused(path).map_err(io_failure)? {
             found_whole(path)?;
         }
         if !has_data(path) {
@@ -102,6 +102,15 @@ fn found_whole(path: &Path) -> Result<(), StoreError> {
     fs::rename(&beside, path).map_err(io_failure)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     durable::sync_folder(parent).map_err(io_failure)
+}
+
+/// Whether nothing was ever put there.
+fn is_unused(path: &Path) -> io::Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the file is there without which sled would begin anew.
@@ -226,6 +235,22 @@ mod tests {
         assert!(refused.contains("in use by another lazaret"), "{refused}");
         drop(first);
         SledStore::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_founding_that_was_cut_off_is_no_store_and_a_store_without_its_data_is_not_founded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        fs::create_dir(durable::beside(&path)).unwrap();
+        fs::write(durable::beside(&path).join("conf"), "half").unwrap();
+        drop(SledStore::open(&path).unwrap());
+        assert!(!durable::beside(&path).exists());
+
+        for _ in 0..2 {
+            fs::write(path.join("db"), "").unwrap();
+            let refused = SledStore::open(&path).unwrap_err().to_string();
+            assert!(refused.contains("lost its data file") && refused.contains("lazaret import"), "{refused}");
+        }
     }
 
     #[test]
