@@ -18,7 +18,8 @@ use crate::common::{FakePypi, HandClock, Manner};
 /// A folder in which things were decided, by a program that was killed twice; so the store has a snapshot file and a log that
 /// goes on behind it. What was decided.
 struct Decided {
-    pypi: FakePypi,
+    /// Answers as long as this is there.
+    _pypi: FakePypi,
     folder: TempDir,
     approved: String,
     rejected: String,
@@ -49,7 +50,7 @@ impl Decided {
         let left = program.killed().await;
         copy(left.path(), folder.path());
         let path = |file| TestHouse::file_path("quaymaster", file);
-        Self { approved: path(&approved), rejected: path(&rejected), pypi, folder }
+        Self { approved: path(&approved), rejected: path(&rejected), _pypi: pypi, folder }
     }
 
     /// A copy of it, with one file of the store damaged.
