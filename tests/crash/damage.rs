@@ -109,7 +109,6 @@ fn length(file: &Path) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_file_that_is_cut_off_or_garbage_loses_nothing_and_needs_no_hand() {
     let decided = Decided::new().await;
-    assert!(!decided.pypi.asked().is_empty());
     let cut_off = decided.damaged(|store| snapshots(store).iter().for_each(|file| shorten(file, length(file) / 2)));
     let program = decided.is_whole(cut_off).await;
     // And again, over what that left.

@@ -15,7 +15,7 @@ use super::inspection::{address, imtime, is_served, modified};
 use super::witness::{Certainty, Count, Witness};
 use crate::common::program::Program;
 
-/// A reader, so that an installer's patience is not tried.
+/// Who installs at the same time.
 const CLIENTS: usize = 3;
 /// People at the desk. Each has targets of its own, so that no two decide on one.
 const REVIEWERS: usize = 2;
