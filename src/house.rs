@@ -19,6 +19,7 @@ use crate::config::{Baseline, Config, PrivateIndex};
 use crate::corpus::{Corpora, NameSources};
 use crate::disk::{Disk, SystemDisk};
 use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, NamePattern, Origin, Role, Timestamp};
+use crate::durable;
 use crate::http::porter::{Door, HouseRules, Porter};
 use crate::http::serve::{Bounds, serve};
 use crate::http::tls::{Certificates, TlsFiles};
@@ -90,8 +91,7 @@ impl House {
             admin: format!("{scheme}://{}", admin_listener.local_addr()?),
         };
 
-        tokio::fs::create_dir_all(&data_dir)
-            .await
+        durable::make_folder(&data_dir)
             .with_context(|| format!("store.data_dir: {} cannot be made", data_dir.display()))?;
         let (opened, store_disk) = (data_dir.join("store"), disk.clone());
         let store = tokio::task::spawn_blocking(move || SledStore::open_on(&opened, store_disk, RESERVE)).await??;
@@ -333,9 +333,6 @@ async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpL
 
 /// Makes the first administrator's token, while there is none, and writes it for the command line of the same user.
 async fn first_token(store: &Arc<dyn Store>, data_dir: &Path, clock: &dyn Clock) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-
     let now = clock.now();
     let is_admin = |token: &crate::store::Token| {
         token.role == Role::Admin && token.revoked.is_none() && token.expires.is_none_or(|expires| expires > now)
@@ -345,15 +342,9 @@ async fn first_token(store: &Arc<dyn Store>, data_dir: &Path, clock: &dyn Clock)
     }
     let (token, secret) = crate::quarantine::desk_reading::new_token("admin", Role::Admin, now, None);
     let path = data_dir.join("admin.token");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&path)
+    // Before the store knows it, and with its name: a token that nobody can read any more would lock everybody out.
+    durable::write_secret(&path, format!("{secret}\n").as_bytes())
         .with_context(|| format!("{} cannot be written", path.display()))?;
-    writeln!(file, "{secret}")?;
-    file.sync_all()?;
     let mut event = EventDraft::new(now, Actor::house("first start"), EventKind::TokenCreated, "the first admin token");
     event.details = serde_json::json!({ "name": "admin", "role": "admin" });
     store.commit(Change { tokens: vec![token], events: vec![event], ..Change::default() }).await?;

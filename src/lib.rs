@@ -9,6 +9,7 @@ pub mod config;
 pub mod corpus;
 pub mod disk;
 pub mod domain;
+pub mod durable;
 pub mod house;
 pub mod http;
 pub mod jobs;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 
+use crate::durable;
 use crate::store::{Change, Store, StoreError};
 
 /// How often the marker follows the ledger.
@@ -108,11 +108,7 @@ impl Marker {
         // The end of the ledger may not be on the disk yet; a marker that is ahead of its store would keep it closed. An
         // empty change waits for everything before it.
         store.commit(Change::default()).await?;
-        let beside = self.path.with_extension("json.new");
-        let mut file = tokio::fs::File::create(&beside).await?;
-        file.write_all(&serde_json::to_vec_pretty(&mark)?).await?;
-        file.sync_all().await?;
-        tokio::fs::rename(&beside, &self.path).await?;
-        Ok(())
+        let (path, bytes) = (self.path.clone(), serde_json::to_vec_pretty(&mark)?);
+        Ok(tokio::task::spawn_blocking(move || durable::write_whole(&path, &bytes)).await??)
     }
 }

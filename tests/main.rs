@@ -17,6 +17,8 @@ mod common;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod deploy;
 #[cfg(test)]
 mod faults;

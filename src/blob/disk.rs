@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 
@@ -105,19 +105,6 @@ pub(super) fn io_kind(error: &object_store::Error) -> io::ErrorKind {
         cause = error.source();
     }
     io::ErrorKind::Other
-}
-
-/// Makes a folder and all above it, and flushes their names to the disk: a flushed file in a lost folder is lost.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_folder(parent)?;
-    match std::fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(parent)?.sync_all(),
-    }
 }
 
 /// Runs blocking work on a thread of its own. Once begun, it goes on even if the caller stops waiting.

@@ -8,6 +8,8 @@ use futures_util::Stream;
 use futures_util::stream;
 use tokio::task::spawn_blocking;
 
+use crate::durable;
+
 /// So many names are read at a time.
 const BATCH: usize = 2_000;
 
@@ -41,7 +43,7 @@ impl NameList {
 
     /// Starts a new list beside the old one. Blocking.
     pub fn replace(&self) -> std::io::Result<NameListWriter> {
-        let beside = self.path.with_extension("new");
+        let beside = durable::beside(&self.path);
         Ok(NameListWriter { file: BufWriter::new(std::fs::File::create(&beside)?), beside, path: self.path.clone() })
     }
 
@@ -97,7 +99,7 @@ impl NameListWriter {
     /// Puts the new list in the place of the old one.
     pub fn finish(mut self) -> std::io::Result<()> {
         self.file.flush()?;
-        std::fs::rename(&self.beside, &self.path)
+        durable::put_in_place(self.file.get_ref(), &self.beside, &self.path)
     }
 }
 

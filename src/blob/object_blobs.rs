@@ -28,10 +28,11 @@ use object_store::{
 };
 use sha2::Digest as _;
 
-use super::disk::{BlobError, CHUNK, io_kind, make_folder, off_reactor, read_at};
+use super::disk::{BlobError, CHUNK, io_kind, off_reactor, read_at};
 use super::open_files::OpenFiles;
 use super::{BlobStream, Blobs, Kept, Staged, Swept};
 use crate::domain::{Sha256, Timestamp};
+use crate::durable::make_folder;
 
 /// Up to this size an upload is one request. S3 takes parts from 5 MiB.
 const PART: usize = 8 << 20;

@@ -1,8 +1,8 @@
 //! `names refresh`: another list of popular names, checked and kept in the data folder.
 
 use std::collections::HashSet;
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 use std::time::Duration;
 
 use url::Url;
@@ -12,6 +12,7 @@ use super::{CliError, text};
 use crate::config::Config;
 use crate::corpus::{LONGEST_LIST, NameSources, read_list, shipped_list};
 use crate::domain::Ecosystem;
+use crate::durable;
 use crate::upstream::{AllowedHosts, ClientSettings, PageAnswer, PageRequest, Upstream};
 
 /// For the whole list, retries included.
@@ -99,15 +100,8 @@ async fn download(config: &Config, url: &Url) -> Result<Vec<u8>, CliError> {
 
 /// Writes a list beside the old one and then in its place, so that nobody reads half of it.
 fn write(path: &Path, names: &[String]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    std::fs::create_dir_all(folder)?;
-    let beside: PathBuf = path.with_extension("new");
-    let mut file = std::fs::File::create(&beside)?;
-    for name in names {
-        writeln!(file, "{name}")?;
-    }
-    file.sync_all()?;
-    std::fs::rename(beside, path)
+    let text: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
+    durable::write_whole(path, text.as_bytes())
 }
 
 fn file_error(path: &Path, problem: &str) -> CliError {

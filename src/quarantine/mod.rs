@@ -40,6 +40,7 @@ pub mod heads;
 pub mod indexes;
 pub mod intake;
 pub mod json_api;
+mod kept_bytes;
 mod known_tokens;
 mod leave;
 pub mod locked;

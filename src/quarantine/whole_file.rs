@@ -1,14 +1,12 @@
-//! Files that are there whole or not at all.
+//! Files that are there whole or not at all, written off the reactor.
 
 use std::path::Path;
 
-use tokio::io::AsyncWriteExt as _;
+use crate::durable;
 
-/// Writes beside the file and puts it in its place: nobody reads half of it, and a crash leaves the old one.
+/// Puts these bytes in the place of the file's, on disk when this returns: nobody reads half of it, and a crash leaves the old
+/// ones or these.
 pub(super) async fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = file.with_extension("new");
-    let mut out = tokio::fs::File::create(&beside).await?;
-    out.write_all(bytes).await?;
-    out.sync_all().await?;
-    tokio::fs::rename(&beside, file).await
+    let (file, bytes) = (file.to_owned(), bytes.to_vec());
+    tokio::task::spawn_blocking(move || durable::write_whole(&file, &bytes)).await.map_err(std::io::Error::other)?
 }

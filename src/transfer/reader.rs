@@ -285,6 +285,7 @@ mod tests {
                 created: NOON,
                 expires: None,
                 revoked: None,
+                mode: None,
             }))
         };
         let refuse = |lines: Vec<Line>| refused(&written(&key, [header(Head::EMPTY)].into_iter().chain(lines)));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use super::test_house::lazaret;
 /// A running program and its folder.
 #[derive(Debug)]
 pub(crate) struct Program {
-    child: Child,
+    child: Mutex<Child>,
     addresses: Value,
     greeting: String,
     browser: Browser,
@@ -42,20 +43,51 @@ impl Program {
             text.push_str("\n[policy]\nfile = \"policy.toml\"\n");
         }
         std::fs::write(folder.path().join("lazaret.toml"), text).expect("a file");
-        let (child, addresses, greeting) = start(folder.path()).await;
-        Self { child, addresses, greeting, browser: Browser::new(), folder }
+        Self::over(folder).await
+    }
+
+    /// Over a folder with a configuration, and whatever an earlier run left there.
+    pub(crate) async fn over(folder: tempfile::TempDir) -> Self {
+        let command = lazaret(folder.path());
+        Self::run_by(command, folder).await
+    }
+
+    /// The same, started by this command, which may stand before the program and look at it.
+    pub(crate) async fn run_by(mut command: tokio::process::Command, folder: tempfile::TempDir) -> Self {
+        let (child, addresses, greeting) = start(&mut command, folder.path()).await;
+        Self { child: Mutex::new(child), addresses, greeting, browser: Browser::new(), folder }
     }
 
     /// Dies without a chance to say goodbye, and is started again over the same folder.
-    pub(crate) async fn killed_and_started_again(mut self) -> Self {
-        self.child.kill().await.expect("killed");
-        let (child, addresses, greeting) = start(self.folder.path()).await;
-        Self { child, addresses, greeting, browser: Browser::new(), folder: self.folder }
+    pub(crate) async fn killed_and_started_again(self) -> Self {
+        Self::over(self.killed().await).await
+    }
+
+    /// Dies without a chance to say goodbye. What it leaves.
+    pub(crate) async fn killed(self) -> tempfile::TempDir {
+        let mut child = self.child.into_inner().unwrap_or_else(PoisonError::into_inner);
+        child.kill().await.expect("killed");
+        self.folder
+    }
+
+    /// Kills it while others still talk to it.
+    pub(crate) fn kill(&self) {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).start_kill().expect("killed");
+    }
+
+    /// Where it runs.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The packages listener.
     pub(crate) fn packages(&self) -> String {
         self.address("packages")
+    }
+
+    /// The teapot listener.
+    pub(crate) fn teapot(&self) -> String {
+        self.address("teapot")
     }
 
     fn address(&self, listener: &str) -> String {
@@ -81,14 +113,9 @@ impl Program {
         super::metrics::value(&answer.text(), name, labels)
     }
 
-    fn admin_token(&self) -> String {
-        let file = self.folder.path().join("lazaret-data/admin.token");
-        std::fs::read_to_string(file).expect("a token").trim().to_owned()
-    }
-
     /// The most memory that it ever had, of which nothing was on disk.
     pub(crate) fn peak_megabytes(&self) -> u64 {
-        let process = self.child.id().expect("it runs");
+        let process = self.child.lock().unwrap_or_else(PoisonError::into_inner).id().expect("it runs");
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         peak.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") / 1_024
@@ -102,11 +129,32 @@ impl Program {
 
     /// The admin decides.
     pub(crate) async fn decide(&self, verb: &str, target: &str) {
-        let url = format!("{}/api/v1/uploads/{target}/{verb}", self.address("admin"));
-        let bearer = format!("Bearer {}", self.admin_token());
         let body = json!({"reason": format!("{verb} in a test")});
-        let answer = self.browser.send(Method::POST, &url, &[("authorization", &bearer)], Some(&body)).await;
+        let answer = self.api(Method::POST, &format!("/uploads/{target}/{verb}"), Some(&body)).await;
         assert_eq!(answer.status, 200, "{verb} {target}: {}", answer.text());
+    }
+
+    /// The admin's token, as the program wrote it.
+    pub(crate) fn admin_token(&self) -> String {
+        let token = std::fs::read_to_string(self.folder.path().join("lazaret-data/admin.token")).expect("a token");
+        token.trim().to_owned()
+    }
+
+    /// A request to the admin API, as the admin.
+    pub(crate) async fn api(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.api_as(&self.admin_token(), method, path, body).await
+    }
+
+    /// A request to the admin API with this token.
+    pub(crate) async fn api_as(&self, token: &str, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let url = format!("{}/api/v1{path}", self.address("admin"));
+        let bearer = format!("Bearer {token}");
+        self.browser.send(method, &url, &[("authorization", &bearer)], body).await
+    }
+
+    /// GET of a whole address.
+    pub(crate) async fn fetch(&self, url: &str) -> Answer {
+        self.browser.send(Method::GET, url, &[], None).await
     }
 
     /// Runs another command in the same folder, as a person beside the machine would.
@@ -120,8 +168,8 @@ pub(crate) const ANY_PORTS: &str =
     "[listen]\npackages = \"127.0.0.1:0\"\nteapot = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
 
 /// Starts the program and waits for its `ready` line; the addresses are read from `addresses.json`.
-async fn start(folder: &Path) -> (Child, Value, String) {
-    let mut child = lazaret(folder)
+async fn start(command: &mut tokio::process::Command, folder: &Path) -> (Child, Value, String) {
+    let mut child = command
         .arg("serve")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

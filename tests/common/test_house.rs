@@ -305,6 +305,8 @@ impl TestHouse {
         let url = format!("{}/metrics", self.house.addresses().admin.trim_end_matches('/'));
         let bearer = format!("Bearer {}", self.token);
         self.browser.send(Method::GET, &url, &[("authorization", &bearer)], None).await.text()
+    }
+
     /// Runs the real `lazaret` program on a data folder that no house uses.
     pub(crate) async fn offline(&self, data_dir: &str, arguments: &[&str]) -> Output {
         let mut command = lazaret(self.folder.path());

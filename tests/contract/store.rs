@@ -783,7 +783,7 @@ async fn furnished(place: &dyn Place) -> Arc<dyn Store> {
     let mut about = event("first");
     about.upload = Some(uploads[0].id.clone());
     let change = Change {
-        listing: Some(listing("six", 300)),
+        listing: Some(Arc::new(listing("six", 300))),
         read: Some((project("six"), read_at(NOON))),
         uploads,
         rules: vec![StandingRule {
@@ -854,7 +854,7 @@ async fn a_moment_is_read_as_it_was_while_others_write(place: &dyn Place) {
         changed.push(upload("six", &format!("7.{turn}")));
         changed.push(upload("seven", &format!("7.{turn}")));
         let change = Change {
-            listing: Some(listing("six", 301)),
+            listing: Some(Arc::new(listing("six", 301))),
             read: Some((project("six"), read_at(NOON + hours(1)))),
             uploads: changed,
             lifted: store.rules().await.unwrap().iter().map(StandingRule::key).collect(),

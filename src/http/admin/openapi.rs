@@ -5,8 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    artifacts, audit, baselines, blocks, checks, corrections, decisions, exports, garbage, glass, heads, reports, tokens,
-    trials, uploads,
+    artifacts, audit, baselines, blocks, checks, corrections, decisions, exports, garbage, glass, heads, reports,
+    tokens, trials, uploads,
 };
 
 /// The scheme whose roles the operations declare.

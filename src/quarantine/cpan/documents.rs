@@ -88,7 +88,6 @@ impl Documents {
             last_modified: document.validators.last_modified.clone(),
         };
         let written = async {
-            tokio::fs::create_dir_all(&self.folder).await?;
             write_whole(&body_file, &document.body).await?;
             write_whole(&label_file, &serde_json::to_vec(&label).unwrap_or_default()).await
         };

@@ -91,7 +91,6 @@ impl Mirror {
     }
 
     pub(super) async fn keep(&self, kept: &Kept) -> std::io::Result<()> {
-        tokio::fs::create_dir_all(&self.folder).await?;
         write_whole(&self.folder.join("state.json"), &serde_json::to_vec(kept).unwrap_or_default()).await
     }
 
@@ -107,7 +106,6 @@ impl Mirror {
 
     /// Keeps an index as the mirror sent it.
     pub(super) async fn keep_index(&self, bytes: Bytes) -> std::io::Result<()> {
-        tokio::fs::create_dir_all(&self.folder).await?;
         let packed = if bytes.starts_with(&[0x1f, 0x8b]) {
             bytes
         } else {

@@ -98,7 +98,6 @@ impl PermissionBook {
 
     /// Keeps the changes for the next run.
     pub(super) async fn keep(&self, folder: &Path) -> std::io::Result<()> {
-        tokio::fs::create_dir_all(folder).await?;
         let bytes = serde_json::to_vec(&self.changes).unwrap_or_default();
         write_whole(&folder.join("permission-changes.json"), &bytes).await
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
+use super::super::kept_bytes::KeptBytes;
 use super::super::whole_file::write_whole;
 use crate::domain::{Sha256, Timestamp};
 
@@ -52,21 +53,25 @@ struct Label {
     digest: Sha256,
     plain_length: u64,
     rows: usize,
+    /// Which bytes these are.
+    #[serde(default)]
+    packed: Option<Sha256>,
 }
 
 /// The present index, and the count of changes that it was made after.
 #[derive(Debug)]
 pub(super) struct Served {
+    /// Where it is kept between runs.
     folder: PathBuf,
-    /// Of its two files, without their endings.
-    name: &'static str,
+    kept: KeptBytes,
     index: ArcSwapOption<(u64, Arc<ServedIndex>)>,
     made: tokio::sync::watch::Sender<u64>,
 }
 
 impl Served {
     pub(super) fn at(folder: PathBuf, name: &'static str) -> Self {
-        Self { folder, name, index: ArcSwapOption::empty(), made: tokio::sync::watch::channel(0).0 }
+        let kept = KeptBytes { stem: name, ending: "txt.gz" };
+        Self { folder, kept, index: ArcSwapOption::empty(), made: tokio::sync::watch::channel(0).0 }
     }
 
     /// The index and the count of changes that it was made after.
@@ -99,21 +104,22 @@ impl Served {
         };
         let written = tokio::task::spawn_blocking(move || write(modified)).await;
         let Written { gzip, plain_length, rows } = written.map_err(|panic| panic.to_string())?;
-        let label = Label { modified, digest, plain_length, rows };
         let gzip = Bytes::from(gzip);
         // On disk before it is shown: after a restart the generation must not fall.
         let kept = async {
-            tokio::fs::create_dir_all(&self.folder).await?;
-            write_whole(&self.file("txt.gz"), &gzip).await?;
-            write_whole(&self.file("json"), &serde_json::to_vec(&label).unwrap_or_default()).await
+            let packed = self.kept.write(&self.folder, &gzip).await?;
+            let label = Label { modified, digest, plain_length, rows, packed: Some(packed) };
+            write_whole(&self.file("json"), &serde_json::to_vec(&label).unwrap_or_default()).await?;
+            self.kept.tidy(&self.folder, packed).await;
+            Ok(label)
         };
-        kept.await.map_err(|error: std::io::Error| format!("the served index cannot be kept: {error}"))?;
+        let label = kept.await.map_err(|error: std::io::Error| format!("the served index cannot be kept: {error}"))?;
         self.show(changes, Arc::new(prepared(gzip, &label)));
         Ok(())
     }
 
     fn file(&self, ending: &str) -> PathBuf {
-        self.folder.join(format!("{}.{ending}", self.name))
+        self.folder.join(format!("{}.{ending}", self.kept.stem))
     }
 
     fn show(&self, changes: u64, index: Arc<ServedIndex>) {
@@ -125,8 +131,8 @@ impl Served {
     pub(super) async fn recall(&self) {
         let label = tokio::fs::read(self.file("json")).await.ok();
         let label: Option<Label> = label.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let gzip = tokio::fs::read(self.file("txt.gz")).await.ok();
-        if let (Some(label), Some(gzip)) = (label, gzip) {
+        let Some(label) = label else { return };
+        if let Ok(gzip) = tokio::fs::read(self.kept.path(&self.folder, label.packed)).await {
             self.show(0, Arc::new(prepared(gzip.into(), &label)));
         }
     }
@@ -144,5 +150,34 @@ fn prepared(gzip: Bytes, label: &Label) -> ServedIndex {
         etag: HeaderValue::try_from(etag).unwrap_or_else(|_| fallback()),
         digest: label.digest,
         gzip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn writes(text: &'static str) -> impl FnOnce(Timestamp) -> Written + Send + 'static {
+        move |_| Written { gzip: text.as_bytes().to_vec(), plain_length: 1, rows: 1 }
+    }
+
+    #[tokio::test]
+    async fn an_index_that_was_written_and_not_yet_named_leaves_the_last_one_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = datetime!(2026-11-22 12:00 UTC);
+        let served = Served::at(folder.path().to_owned(), "served");
+        served.replace(1, Sha256::of(b"1"), now, writes("first")).await.unwrap();
+        served.kept.write(folder.path(), b"killed behind this").await.unwrap();
+
+        let again = Served::at(folder.path().to_owned(), "served");
+        again.recall().await;
+        let (_, index) = again.now().unwrap();
+        assert_eq!((&*index.gzip, index.modified), (&b"first"[..], now));
+        again.replace(2, Sha256::of(b"2"), now, writes("second")).await.unwrap();
+        let (_, index) = again.now().unwrap();
+        assert!(&*index.gzip == b"second" && index.modified > now);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the bytes and what is said of them");
     }
 }

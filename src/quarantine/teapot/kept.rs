@@ -5,8 +5,12 @@ use std::path::Path;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::super::kept_bytes::KeptBytes;
 use super::super::whole_file::write_whole;
 use crate::domain::{Sha256, Timestamp};
+
+/// The upstream's index, as it was sent.
+const INDEX: KeptBytes = KeptBytes { stem: "index", ending: "zlib" };
 
 /// The state beside the index.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -19,6 +23,10 @@ pub(super) struct Kept {
     pub(super) read: Option<Timestamp>,
     /// What the upstream's status said of it, as a list.
     pub(super) status: Option<String>,
+    /// Which bytes that index has. What was met is compared with this one after a restart, so it is never another one than the
+    /// status speaks of: without an index to compare with, whatever the next one lists would be trusted as the first.
+    #[serde(default)]
+    pub(super) index: Option<Sha256>,
     /// Our own IMTIME: it only rises.
     #[serde(default)]
     pub(super) imtime: i64,
@@ -33,18 +41,21 @@ impl Kept {
     }
 
     pub(super) async fn write(&self, folder: &Path) -> std::io::Result<()> {
-        tokio::fs::create_dir_all(folder).await?;
         write_whole(&folder.join("state.json"), &serde_json::to_vec(self).unwrap_or_default()).await
     }
 }
 
-/// The upstream's index, as it was sent.
-pub(super) async fn index(folder: &Path) -> Option<Bytes> {
-    tokio::fs::read(folder.join("index.zlib")).await.ok().map(Bytes::from)
-}
+impl Kept {
+    /// The upstream's index that the status speaks of.
+    pub(super) async fn read_index(&self, folder: &Path) -> Option<Bytes> {
+        tokio::fs::read(INDEX.path(folder, self.index)).await.ok().map(Bytes::from)
+    }
 
-/// Keeps the upstream's index, as it was sent.
-pub(super) async fn keep_index(folder: &Path, packed: &[u8]) -> std::io::Result<()> {
-    tokio::fs::create_dir_all(folder).await?;
-    write_whole(&folder.join("index.zlib"), packed).await
+    /// Keeps the upstream's index and what is said of it, in the place of the last ones.
+    pub(super) async fn write_with_index(&self, folder: &Path, packed: &[u8]) -> std::io::Result<()> {
+        let digest = INDEX.write(folder, packed).await?;
+        Self { index: Some(digest), ..self.clone() }.write(folder).await?;
+        INDEX.tidy(folder, digest).await;
+        Ok(())
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::super::{Quarantine, QuarantineError};
 use super::Teapot;
-use super::kept::{self, Kept};
+use super::kept::Kept;
 use super::reading::Occasion;
 use super::stock::Stock;
 use crate::domain::{Actor, Ecosystem, EventDraft, EventKind, Project, Sha256, State, Timestamp};
@@ -76,7 +76,7 @@ impl Quarantine {
         let state = Kept::read(folder).await;
         if teapot.stock.load().is_none()
             && let (Some(read), Some(list)) = (state.read, &state.status)
-            && let Some(packed) = kept::index(folder).await
+            && let Some(packed) = state.read_index(folder).await
             && let Ok(status) = IndexStatus::read_list(list)
             && let Ok(Ok(stock)) = sorted(packed, status, read).await
         {
@@ -111,13 +111,12 @@ impl Quarantine {
         teapot.arriving.store(None);
         taken_in?;
         let keep = async {
-            kept::keep_index(&teapot.settings.folder, &packed).await?;
             // What is shown may have changed while names were met, and its count stands in the same file: nobody writes that now.
             let _one = teapot.publishing.lock().await;
             let state = Kept::read(&teapot.settings.folder).await;
             let baseline = state.baseline.or(Some(asked_at));
             Kept { baseline, read: Some(asked_at), status: Some(status.list()), ..state }
-                .write(&teapot.settings.folder)
+                .write_with_index(&teapot.settings.folder, &packed)
                 .await
         };
         keep.await.map_err(|error: std::io::Error| {

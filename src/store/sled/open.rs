@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::mend::Mending;
 use super::shelves::{Shelf, Shelves, engine};
 use super::{House, Shared, SledStore};
 use crate::disk::{Disk, Headroom, SystemDisk};
+use crate::durable;
 use crate::store::{StoreError, record};
 
 /// Memory for pages; sled's own default is a gibibyte.
@@ -52,6 +54,9 @@ impl SledStore {
     }
 
     fn open_even_if(path: &Path, disk: Arc<dyn Disk>, reserve: u64) -> Result<Self, StoreError> {
+        if is_unused(path).map_err(io_failure)? {
+            found_whole(path, Headroom::new(&durable::beside(path), reserve, disk.clone()))?;
+        }
         let folder = path.to_owned();
         let open = move || open_house(&folder, Arc::new(Headroom::new(&folder, reserve, disk.clone())));
         Ok(Self::sharing(open()?, path.to_owned(), Box::new(open)))
@@ -72,12 +77,28 @@ impl SledStore {
     }
 }
 
-/// Opens the database in this folder, or founds one there.
+/// Opens the database in this folder.
 fn open_house(path: &Path, headroom: Arc<Headroom>) -> Result<House, StoreError> {
-    let config = Config::new().path(path).cache_capacity(CACHE_BYTES);
+    if !has_data(path) {
+        let path = path.display();
+        return Err(StoreError::Refused(format!(
+            "the store in {path} has lost its data file {path}/db: put the whole folder back from a backup, or move it away \
+             and restore the last export with `lazaret import`"
+        )));
+    }
+    // sled panics about some damage instead of naming it.
+    let opening = AssertUnwindSafe(|| open_there(path, headroom));
+    std::panic::catch_unwind(opening).unwrap_or_else(|_| Err(damaged(path, &"sled cannot read it")))
+}
+
+fn open_there(path: &Path, headroom: Arc<Headroom>) -> Result<House, StoreError> {
+    // What a killed process wrote may be in memory only. sled keeps what it finds there for certain, and would not find it
+    // again after a power cut.
+    sync_all(path).map_err(io_failure)?;
+    let config = config(path);
     let database = match open_locked(&config, path) {
         Err(sled::Error::Corruption { at: None, .. }) => {
-            set_snapshots_aside(path).map_err(|error| StoreError::Engine(Box::new(error)))?;
+            set_snapshots_aside(path).map_err(io_failure)?;
             open_locked(&config, path)
         }
         outcome => outcome,
@@ -89,7 +110,7 @@ impl House {
     fn start(database: &Db, path: &Path, is_synced: bool, headroom: Arc<Headroom>) -> Result<Self, StoreError> {
         let shelves = Shelves::open(database, headroom).map_err(|error| refusal(path, error))?;
         let synced = is_synced.then_some(path);
-        let files = synced.map(Files::open).transpose().map_err(|error| StoreError::Engine(Box::new(error)))?;
+        let files = synced.map(Files::open).transpose().map_err(io_failure)?;
         let flush = {
             let database = database.clone();
             move || {
@@ -105,6 +126,53 @@ impl House {
         let flusher = Flusher::start(flush, shelves.refusals())?;
         Ok(Self { flusher, shelves })
     }
+}
+
+fn config(path: &Path) -> Config {
+    Config::new().path(path).cache_capacity(CACHE_BYTES)
+}
+
+/// Founds a store beside its place and puts it there when it is whole and on disk: what an end in between leaves is no store.
+fn found_whole(path: &Path, headroom: Headroom) -> Result<(), StoreError> {
+    let beside = durable::beside(path);
+    if beside.exists() {
+        fs::remove_dir_all(&beside).map_err(io_failure)?;
+    }
+    durable::make_folder(&beside).map_err(io_failure)?;
+    let database = open_locked(&config(&beside), path).map_err(engine)?;
+    found(&Shelves::open(&database, Arc::new(headroom)).map_err(engine)?)?;
+    database.flush().map_err(engine)?;
+    drop(database);
+    sync_all(&beside).map_err(io_failure)?;
+    fs::rename(&beside, path).map_err(io_failure)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    durable::sync_folder(parent).map_err(io_failure)
+}
+
+/// Whether nothing was ever put there.
+fn is_unused(path: &Path) -> io::Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the file is there without which sled would begin anew.
+fn has_data(path: &Path) -> bool {
+    fs::metadata(path.join("db")).is_ok_and(|data| data.len() > 0)
+}
+
+/// Makes all files of the store durable, and their names.
+fn sync_all(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    durable::sync_folder(path)
+}
+
+fn io_failure(error: io::Error) -> StoreError {
+    StoreError::Engine(Box::new(error))
 }
 
 /// What must be on disk for a write to survive a power cut.
@@ -174,16 +242,21 @@ fn is_locked(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Refused(format!(
+        "the store in {} is damaged ({why}): move it away and restore the last export with `lazaret import`; see Store in RUNBOOK.md",
+        path.display()
+    ))
+}
+
 fn refusal(path: &Path, error: sled::Error) -> StoreError {
-    let path = path.display();
+    let shown = path.display();
     match error {
         locked if is_locked(&locked) => StoreError::Refused(format!(
-            "the store in {path} is in use by another lazaret: stop that one, or give this one a data_dir of its own"
+            "the store in {shown} is in use by another lazaret: stop that one, or give this one a data_dir of its own"
         )),
-        sled::Error::Corruption { .. } => StoreError::Refused(format!(
-            "the store in {path} is damaged ({error}): move it away and restore the last export with `lazaret import`"
-        )),
-        sled::Error::Unsupported(why) => StoreError::Refused(format!("the store in {path} cannot be opened: {why}")),
+        sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => damaged(path, &error),
+        sled::Error::Unsupported(why) => StoreError::Refused(format!("the store in {shown} cannot be opened: {why}")),
         other => engine(other),
     }
 }
@@ -218,6 +291,22 @@ mod tests {
         assert!(refused.contains("in use by another lazaret"), "{refused}");
         drop(first);
         SledStore::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_founding_that_was_cut_off_is_no_store_and_a_store_without_its_data_is_not_founded_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        fs::create_dir(durable::beside(&path)).unwrap();
+        fs::write(durable::beside(&path).join("conf"), "half").unwrap();
+        drop(SledStore::open(&path).unwrap());
+        assert!(!durable::beside(&path).exists());
+
+        for _ in 0..2 {
+            fs::write(path.join("db"), "").unwrap();
+            let refused = SledStore::open(&path).unwrap_err().to_string();
+            assert!(refused.contains("lost its data file") && refused.contains("lazaret import"), "{refused}");
+        }
     }
 
     #[test]
