@@ -105,13 +105,7 @@ impl House {
             None => addresses.packages.as_str().into(),
         };
         let via = format!("lazaret-{}", store.id().await?);
-        let upstream = Upstream::new(ClientSettings {
-            ca_file: config.upstream.ca_file.clone(),
-            identities: identities(&config),
-            via: via.clone(),
-            user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION")).to_owned(),
-            ..ClientSettings::default()
-        })?;
+        let upstream = way_out(&config, &via)?;
         let cellars = Cellars {
             store: store.clone(),
             blobs: Arc::new(ObjectBlobs::on_disk(&data_dir.join("blobs"))?),
@@ -228,6 +222,7 @@ impl House {
         for task in self.tasks {
             let _ = task.await;
         }
+        self.quarantine.put_away().await;
         if let Err(error) = self.quarantine.write_downloads().await {
             tracing::warn!(%error, "the last downloads could not be written down");
         }
@@ -246,6 +241,17 @@ impl House {
             .await
             .with_context(|| format!("{} cannot be written", path.display()))
     }
+}
+
+/// The way out to all indexes.
+fn way_out(config: &Config, via: &str) -> anyhow::Result<Upstream> {
+    Ok(Upstream::new(ClientSettings {
+        ca_file: config.upstream.ca_file.clone(),
+        identities: identities(config),
+        via: via.to_owned(),
+        user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION")).to_owned(),
+        ..ClientSettings::default()
+    })?)
 }
 
 fn policy_from(file: Option<&Path>) -> anyhow::Result<Policy> {

@@ -138,6 +138,7 @@ impl Driver {
         self.quarantine.mind_the_hour();
         self.quarantine.mind_the_glass().await?;
         self.quarantine.keep_freeze().await?;
+        self.quarantine.put_away().await;
         let now = self.quarantine.timekeeper.wall();
         for project in self.quarantine.due_projects(DUE).await? {
             if self.paused.get(&project).is_some_and(|until| now < until) {

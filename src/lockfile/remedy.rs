@@ -170,7 +170,7 @@ fn is_above(version: &Version, pinned: &Version, ecosystem: Ecosystem) -> bool {
 /// Whether installers leave a version out unless it is asked for.
 fn is_preview(version: &Version, ecosystem: Ecosystem) -> bool {
     match ecosystem {
-        Ecosystem::Pypi => version.pep440().is_none_or(|version| version.any_prerelease()),
+        Ecosystem::Pypi => version.pep440().is_none_or(pep440_rs::Version::any_prerelease),
         Ecosystem::Cpan => version.as_str().contains(['_', '-']),
         Ecosystem::Teapot => version.as_str().contains(['a', 'b']),
     }
@@ -205,7 +205,7 @@ fn line_of(entry: &Entry, version: &Version, marker: Option<&str>) -> String {
         }
         Ecosystem::Pypi | Ecosystem::Teapot => {
             // PEP 440: only == may name a local version.
-            let is_local = version.pep440().is_some_and(|version| version.is_local());
+            let is_local = version.pep440().is_some_and(pep440_rs::Version::is_local);
             let operator = if is_local { "==" } else { ">=" };
             let condition = marker.map(|marker| format!(" ; {}", marker.trim())).unwrap_or_default();
             format!("{}{operator}{version}{condition}", entry.project.name)

@@ -85,7 +85,7 @@ impl Quarantine {
         self.mend_glass().await?;
         let open = self.glass().confirm(by, self.timekeeper.latest()).map_err(|refusal| forbidden(&refusal))?;
         let BreakGlass::Open { by: first, reason, until, .. } = &open else {
-            return Err(QuarantineError::Forbidden("the glass was not broken".to_owned()));
+            return Err(QuarantineError::BadRequest("the glass was not broken".to_owned()));
         };
         let summary = format!("the glass is broken until {}, as {first} asked: {reason}", moment(*until));
         tracing::error!(%until, first, "the glass is broken: whatever is held leaves, unless it is known to be bad");
@@ -236,6 +236,7 @@ impl Quarantine {
 fn forbidden(refusal: &GlassRefusal) -> QuarantineError {
     match refusal {
         GlassRefusal::Time => QuarantineError::BadRequest(format!("for: {refusal}")),
+        GlassRefusal::NotAsked | GlassRefusal::NotOpen => QuarantineError::BadRequest(refusal.to_string()),
         _ => QuarantineError::Forbidden(refusal.to_string()),
     }
 }

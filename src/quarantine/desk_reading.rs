@@ -102,6 +102,8 @@ impl Quarantine {
 
     /// All that is known of the bytes with this digest.
     pub async fn artifact(&self, digest: &Sha256) -> Result<Artifact, QuarantineError> {
+        // Somebody may just have got them.
+        self.put_away().await;
         let artifact = Artifact {
             size: self.blobs.size(digest).await?,
             uploads: self.store.with_digest(digest).await?,

@@ -26,6 +26,8 @@ pub const RULES: u32 = 1;
 pub(super) const TAIL: u64 = 64 << 10;
 /// How long clients wait for an examination after the last byte (rule 2).
 pub const EXAMINATION_BUDGET: Duration = Duration::from_secs(10);
+/// How long whoever asks of a file waits for it to be put away.
+const PUT_AWAY_WAIT: Duration = Duration::from_secs(5);
 /// How long an examination may take at all.
 const EXAMINATION_LIMIT: Duration = Duration::from_mins(10);
 /// A withheld wheel drips one byte this often, which keeps both pips waiting (measured).
@@ -178,6 +180,15 @@ impl Quarantine {
             });
         });
         Ok(fetch)
+    }
+
+    /// Waits until what clients were given from where it came in is put away and written down, a few seconds at most: whoever asks of
+    /// it then learns of it.
+    pub async fn put_away(&self) {
+        let is_cleared = |fetch: &&Arc<Running>| matches!(*fetch.progress.borrow(), Progress::Cleared { .. });
+        let cleared: Vec<Arc<Running>> = lock(&self.fetches.running).values().filter(is_cleared).cloned().collect();
+        let settled = futures_util::future::join_all(cleared.iter().map(|fetch| fetch.settled(PUT_AWAY_WAIT)));
+        drop(settled.await);
     }
 
     async fn bring_in(

@@ -10,14 +10,14 @@ use super::intake::{self, Arrival, Contents, Intake};
 use super::pypi::ProjectRecords;
 use super::refresh::Freshness;
 use super::teapot::TeapotRecords;
-use super::view::View;
+use super::view::{Encoding, View};
 use super::{Edition, Quarantine, QuarantineError};
 use crate::archive::Walk;
 use crate::domain::{
     Ecosystem, EventKind, KnownFile, KnownProject, Listing, Origin, PageRead, Project, RuleKind, Sha256, Standing,
     StandingRule, State, Timestamp, Upload, UploadId,
 };
-use crate::registry::pypi::read_listing;
+use crate::registry::pypi::{Format, read_listing};
 use crate::signals::Dossier;
 use crate::store::{Change, Store, StoreError};
 use crate::upstream::{FreshPage, PageAnswer, Validators, count_unreadable};
@@ -279,8 +279,21 @@ impl Quarantine {
             intake::take_in(arrival, &bench)
         });
         let intake = worked.await.map_err(|failure| QuarantineError::Fetch(failure.to_string()))??;
+        let usual = is_asked.then(|| self.usual.guess());
+        self.keep_intake(intake, (read, read_at, next_end), (stale, edition), (is_first, usual)).await
+    }
+
+    /// Commits what changed, and makes the view meanwhile.
+    async fn keep_intake(
+        &self,
+        intake: Intake,
+        (read, read_at, next_end): (Option<PageRead>, Option<Timestamp>, Option<Timestamp>),
+        (stale, edition): (Option<QuarantineError>, Edition),
+        (is_first, usual): (bool, Option<(Format, Encoding)>),
+    ) -> Result<Arc<View>, QuarantineError> {
         let Intake { known, rewritten, mut uploads, changed, dossiers, events } = intake;
         let known = Arc::new(known);
+        let project = &known.project.clone();
         let changes = rewritten || !changed.is_empty();
         let change = Change {
             listing: rewritten.then(|| known.clone()),
@@ -295,7 +308,6 @@ impl Quarantine {
             }
         }
         let parts = self.parts(known, uploads.into_values().collect(), (read_at, next_end), stale, edition);
-        let usual = is_asked.then(|| self.usual.guess());
         // Side by side, because a client waits for both.
         let (written, made) = tokio::join!(
             self.commit_intake(project, change, dossiers, is_first),

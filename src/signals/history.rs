@@ -277,7 +277,7 @@ impl History {
     /// version are one piece of work.
     pub fn burst(&self) -> Vec<&Release> {
         let near = |release: &&Release| (release.published - self.this.published).abs() <= BURST;
-        let base = |release: &Release| release.version.pep440().map(|version| version.only_release());
+        let base = |release: &Release| release.version.pep440().map(pep440_rs::Version::only_release);
         let own = base(&self.this);
         self.before.iter().chain(&self.after).filter(near).filter(|release| base(release) != own).collect()
     }

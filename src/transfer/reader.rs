@@ -47,7 +47,7 @@ impl<R: BufRead> Reader<R> {
             return Err(if self.lines == 0 { TransferError::NoExport } else { TransferError::Half(self.lines) });
         }
         if self.buffer.starts_with(END) {
-            let Line::End(end) = self.parsed()? else { return Err(self.wrong("it is no end")) };
+            let Line::End(end) = self.parsed()? else { return Err(Self::wrong_in(self.lines + 1, "it is no end")) };
             self.check_end(&end)?;
             self.ended = Some(end);
             return Ok(None);
@@ -85,7 +85,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn parsed(&self) -> Result<Line, TransferError> {
-        serde_json::from_slice(&self.buffer).map_err(|error| self.wrong(&error.to_string()))
+        serde_json::from_slice(&self.buffer).map_err(|error| Self::wrong_in(self.lines + 1, &error.to_string()))
     }
 
     fn check_end(&mut self, end: &End) -> Result<(), TransferError> {
@@ -106,10 +106,15 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// The line that was read last says what it must not.
     fn wrong(&self, problem: &str) -> TransferError {
+        Self::wrong_in(self.lines, problem)
+    }
+
+    fn wrong_in(line: u64, problem: &str) -> TransferError {
         // What is quoted from a hostile file is not printed as it is.
         let problem = problem.chars().take(200).map(|letter| if letter.is_control() { '?' } else { letter }).collect();
-        TransferError::Line { line: self.lines + 1, problem }
+        TransferError::Line { line, problem }
     }
 }
 
@@ -290,7 +295,7 @@ mod tests {
         };
         let refuse = |lines: Vec<Line>| refused(&written(&key, [header(Head::EMPTY)].into_iter().chain(lines)));
         assert!(check(written(&key, [header(Head::EMPTY), token("ada")]).as_bytes()).is_ok());
-        assert!(refuse(vec![token("\u{1b}[2J")]).starts_with("line 2 "));
+        assert!(refuse(vec![token("\u{1b}[2J")]).contains("line 2"));
         assert!(refuse(vec![token("")]).contains("empty"));
         assert!(refuse(vec![header(Head::EMPTY)]).contains("wrong place"));
         assert!(refused(&written(&key, [token("ada")])).contains("no export"));

@@ -195,8 +195,8 @@ impl Disk {
                 let keeps = call.name.starts_with("link");
                 self.moves_name((!keeps).then_some(from), Some((to, node)));
             }
-            // Starts writing, waits for it, and makes nothing durable.
-            "sync_file_range" => return false,
+            // The one starts writing, waits for it, and makes nothing durable; the other writes nothing.
+            "sync_file_range" | "ioctl" => return false,
             "mmap" => {
                 let shared = call.word(3).contains("MAP_SHARED") && call.word(2).contains("PROT_WRITE");
                 assert!(
@@ -205,7 +205,6 @@ impl Disk {
                 );
                 return false;
             }
-            "ioctl" => return false,
             other => {
                 let touches = call.arguments.iter().any(|argument| match argument {
                     super::record::Argument::Descriptor(_, path) => path.starts_with(&self.root) && *path != self.root,

@@ -35,7 +35,7 @@ async fn a_teapot_index_that_was_half_kept_does_not_make_the_next_one_a_first_on
     house.upstream.package("acme::greet", "3.0", &[]);
     house.upstream.package("acme::wave", "1.0", &[]);
 
-    let house = house.restart().await;
+    let house = Box::pin(house.restart()).await;
     house.poll().await;
     assert_eq!(house.versions("acme::greet").await, ["1.0"], "what came since is held");
     assert!(house.versions("acme::wave").await.is_empty(), "a new name too");

@@ -96,7 +96,7 @@ impl Harbour {
     pub(super) fn tick(&self) {
         let mut moved = locked(&self.moved);
         let elapsed = self.opened.elapsed();
-        self.clock.advance(elapsed - *moved);
+        self.clock.advance(elapsed.saturating_sub(*moved));
         *moved = elapsed;
     }
 

@@ -118,8 +118,8 @@ impl Hand {
                 let about: Vec<_> = about.filter(|deed| deed.at(now) != Certainty::Undone).collect();
                 match about.as_slice() {
                     [] => {
-                        next =
-                            Some((*["approve", "approve", "reject"].choose(&mut self.chance).expect("a verb"), cargo))
+                        let verb = ["approve", "approve", "reject"].choose(&mut self.chance).expect("a verb");
+                        next = Some((*verb, cargo));
                     }
                     [approved] if approved.verb == "approve" && approved.at(now) == Certainty::Done => {
                         next = Some(("recall", cargo));

@@ -26,7 +26,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 /// A start takes much less, but machines that test do much else.
-const A_START: Duration = Duration::from_secs(60);
+const A_START: Duration = Duration::from_mins(1);
 
 /// How often the program or the power ends.
 fn cycles() -> usize {

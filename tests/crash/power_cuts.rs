@@ -20,7 +20,7 @@ use crate::common::test_house::lazaret;
 
 /// Each run ends when so many more decisions and tokens were acknowledged, or when it has taken too long.
 const DEEDS: usize = 30;
-const LONGEST_RUN: Duration = Duration::from_secs(60);
+const LONGEST_RUN: Duration = Duration::from_mins(1);
 /// Over the same folder, each killed; what one left in the machine's memory is there for the next, and a cut still takes it.
 const RUNS: usize = 2;
 

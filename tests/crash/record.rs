@@ -259,16 +259,13 @@ fn bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len() / 4);
     let mut rest = text.as_bytes();
     while let Some((first, more)) = rest.split_first() {
-        match (first, more) {
-            (b'\\', [b'x', high, low, after @ ..]) => {
-                let digit = |digit: &u8| (*digit as char).to_digit(16).expect("a digit");
-                bytes.push(u8::try_from(digit(high) * 16 + digit(low)).expect("a byte"));
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = more;
-            }
+        if let (b'\\', [b'x', high, low, after @ ..]) = (first, more) {
+            let digit = |digit: &u8| (*digit as char).to_digit(16).expect("a digit");
+            bytes.push(u8::try_from(digit(high) * 16 + digit(low)).expect("a byte"));
+            rest = after;
+        } else {
+            bytes.push(*first);
+            rest = more;
         }
     }
     bytes

@@ -55,7 +55,7 @@ async fn it_takes_two_different_admins() {
     let people = people(&house).await;
     let body = || json!({"reason": "the index is down"});
     assert_eq!(say(&house, &people.rob, "open", body()).await.status, 403, "a reviewer");
-    assert_eq!(say(&house, &people.ada, "confirm", json!({})).await.status, 403, "nobody has asked");
+    assert_eq!(say(&house, &people.ada, "confirm", json!({})).await.status, 400, "nobody has asked");
     for wrong in
         [json!({"reason": " "}), json!({"reason": "x", "for": "5h"}), json!({"reason": "x", "for": "soon"}), json!({})]
     {

@@ -50,8 +50,6 @@ async fn a_release_is_shown_with_its_file_and_its_place() {
     insta::assert_snapshot!(said(&house, &["why", "cpan:Acme-Words@0.6"]).await, @r"
     cpan:Acme-Words from public
 
-    served: 0 versions
-
     not served: 1 version
       0.6  1 file  held until 2026-11-25 13:03 UTC  held until 2026-11-25 13:03 UTC  ID
     ");

@@ -63,7 +63,7 @@ async fn an_honest_balancer_lets_everything_through_and_each_other_one_is_found_
 }
 
 /// A machine whose configuration is sound.
-async fn sound(pypi: &FakePypi, teapot: &FakeTeapot) -> OldMachine {
+fn sound(pypi: &FakePypi, teapot: &FakeTeapot) -> OldMachine {
     let machine = OldMachine::with_pip(&[]);
     machine.write(
         "lazaret.toml",
@@ -83,7 +83,7 @@ async fn the_doctor_finds_what_a_house_lacks() {
     let pypi = FakePypi::start(&clock, Manner::Rich).await;
     let teapot = FakeTeapot::start().await;
     pypi.publish("quaymaster", "1.0").wheel();
-    let machine = sound(&pypi, &teapot).await;
+    let machine = sound(&pypi, &teapot);
     let doctor = async || machine.run(&["doctor", "--format", "json"]).await;
     let said = doctor().await;
     assert_eq!((said.status.code(), failing(&said)), (Some(0), Vec::new()), "{:?}", checks(&said));
@@ -93,7 +93,7 @@ async fn the_doctor_finds_what_a_house_lacks() {
         assert!(found, "{level} {check} {what}: {all:#?}");
     };
     has(&said, "ok", "store", "nothing was ever stored here");
-    has(&said, "ok", "policy", "mode observe");
+    has(&said, "ok", "policy", "pypi observe");
     has(&said, "ok", "upstream pypi", "answers as it should");
     has(&said, "ok", "upstream teapot", "answers as it should");
     has(&said, "ok", "clock", "within");

@@ -94,18 +94,18 @@ async fn story(disk: Arc<TestDisk>, refuse: fn(&TestDisk), mend: fn(&TestDisk), 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_disk_installs_go_on_and_decisions_are_refused_in_words() {
-    story(TestDisk::roomy(), |disk| disk.leave(1 << 20), |disk| disk.leave(u64::MAX), 507, "full").await;
+    Box::pin(story(TestDisk::roomy(), |disk| disk.leave(1 << 20), |disk| disk.leave(u64::MAX), 507, "full")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_read_only_disk_installs_go_on_and_decisions_are_refused_in_words() {
-    story(
+    Box::pin(story(
         TestDisk::roomy(),
         |disk| disk.is_read_only.store(true, Ordering::SeqCst),
         |disk| disk.is_read_only.store(false, Ordering::SeqCst),
         503,
         "read-only",
-    )
+    ))
     .await;
 }
 
@@ -127,6 +127,7 @@ async fn a_house_opens_on_a_full_disk_and_serves_what_it_has() {
     let house = TestHouse::furnish().disk(&disk).start().await;
     let wheel = house.pypi.publish("quaymaster", "1.0").at(house.days_ago(400)).wheel();
     assert_eq!(house.get_file("quaymaster", &wheel).await.status, 200);
+    house.house.quarantine().put_away().await;
     disk.leave(1 << 20);
     let house = house.restart().await;
     assert_eq!(house.get_file("quaymaster", &wheel).await.status, 200);

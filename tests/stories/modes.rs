@@ -22,8 +22,8 @@ impl<'a> Client<'a> {
     async fn of(house: &'a TestHouse, name: &str, mode: Mode) -> Self {
         let quarantine = house.house.quarantine();
         let by = Actor::house("test");
-        let made = quarantine.create_token_in_mode(name, Role::Viewer, None, Some(mode), &by).await;
-        let (_, secret) = made.expect("a token");
+        let token = quarantine.create_token_in_mode(name, Role::Viewer, None, Some(mode), &by).await;
+        let (_, secret) = token.expect("a token");
         Self { house, authorization: Some(format!("Bearer {secret}")) }
     }
 

@@ -144,7 +144,7 @@ async fn init_on_a_machine_without_any_settings_takes_the_defaults() {
     let done = machine.run(&["init", "--format", "json"]).await;
     assert_eq!(done.status.code(), Some(0), "{}", text(&done));
     let said: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
-    assert_eq!(said["modes"]["pypi"], "observe");
+    assert_eq!(said["mode"], "observe");
     assert_eq!(said["sources"][0]["from"], "pip's built-in default");
     assert!(machine.read("lazaret.toml").contains("upstream = \"https://built-in.example.test/simple/\""));
     let bare = OldMachine::with_pip(&[]);

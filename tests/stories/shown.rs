@@ -149,8 +149,6 @@ async fn the_review_desk_on_the_command_line_decides() {
     insta::assert_snapshot!(house.quiet(&String::from_utf8_lossy(&why.stdout)), @r"
     pypi:quaymaster from public
 
-    served: 0 versions
-
     not served: 1 version
       2.0  1 file  held until 2026-11-25 12:00 UTC  held until 2026-11-25 12:00 UTC  ID
 

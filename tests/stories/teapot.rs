@@ -89,7 +89,7 @@ async fn each_change_of_what_is_shown_reaches_a_client_that_keeps_indexes() {
     let listed = house.list("/list").await;
     let (status, index) = (house.status().await, house.get("/db/index").await.body);
     house.upstream.fault("/", Fault::HangUp);
-    house = house.restart().await;
+    house = Box::pin(house.restart()).await;
     assert_eq!(house.list("/list").await, listed);
     assert_eq!(house.status().await, status);
     assert_eq!(house.get("/db/index").await.body, index);

@@ -41,7 +41,7 @@ async fn what_the_first_index_lists_is_trusted_and_told_in_one_event() {
     house.poll().await;
     house.house.set_policy("[hold]\ndefault = \"5d\"\n");
     assert_eq!(house.versions("Plotchrat").await, ["1.0"]);
-    let house = house.restart().await;
+    let house = Box::pin(house.restart()).await;
     house.poll().await;
     assert_eq!(house.index().await.len(), 3);
     assert_eq!(house.events("baseline").await.len(), 1);

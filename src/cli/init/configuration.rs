@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_a_policy() {
-        for from in [None, Some(Timestamp::UNIX_EPOCH)] {
+        for from in [None, Some(time::macros::datetime!(2026-12-11 00:00 UTC))] {
             Policy::parse(&policy(from, &BTreeSet::new()), "test").unwrap();
         }
     }

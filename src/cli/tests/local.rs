@@ -155,6 +155,8 @@ async fn check_config_shows_every_value_with_its_source() {
     listen.trusted_proxies             = []                                   # default
     policy.file                        = (not set)                            # default
     pypi.baseline                      = "hold"                               # default
+    pypi.client_certificate            = (not set)                            # default
+    pypi.client_key                    = (not set)                            # default
     pypi.file_hosts                    = []                                   # default
     pypi.password                      = "***"                                # LAZARET__PYPI__PASSWORD
     pypi.private                       = []                                   # default
@@ -174,6 +176,7 @@ async fn check_config_shows_every_value_with_its_source() {
     tls.client_ca                      = (not set)                            # default
     tls.key                            = (not set)                            # default
     upstream.ca_file                   = (not set)                            # default
+
     # cpan: enforce
     # pypi: enforce
     # teapot: enforce

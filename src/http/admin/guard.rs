@@ -46,6 +46,8 @@ pub(super) async fn sign_in(State(desk): State<Desk>, mut request: Request, next
     match actor(&desk, request.headers(), request.extensions().get()).await {
         Ok(actor) => {
             request.extensions_mut().insert(actor);
+            // What a client just got is known here.
+            desk.quarantine.put_away().await;
             next.run(request).await
         }
         Err(error) => error.into_response(),

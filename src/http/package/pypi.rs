@@ -73,12 +73,11 @@ pub(super) async fn page(
     let format = wanted_format(&headers, &asked)?;
     let encoding = extract::encoding(&headers);
     let project = Project::pypi(name);
-    let view = match quarantine.ready_view(&project) {
-        Some(view) => view,
-        None => {
-            let _waits = quarantine.precedence.client();
-            quarantine.view(&project, Freshness::Usual).await?
-        }
+    let view = if let Some(view) = quarantine.ready_view(&project) {
+        view
+    } else {
+        let _waits = quarantine.precedence.client();
+        quarantine.view(&project, Freshness::Usual).await?
     };
     let page = quarantine.page(&view, format, encoding, visitor.asker());
     if extract::matches(&headers, page.etag.to_str().unwrap_or_default()) {
