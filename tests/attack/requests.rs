@@ -281,7 +281,7 @@ async fn a_path_leads_to_what_it_names_and_nowhere_else() {
         "%3Cscript%3Ealert(1)%3C%2Fscript%3E",
         "..;/",
         ".%20",
-        "~root",
+        "~root%2f",
         "$(id)",
         "`id`",
         "*",
