@@ -76,6 +76,8 @@ struct Sync {
 struct Place {
     node: Node,
     offset: usize,
+    /// What is written goes behind all that is there.
+    appends: bool,
 }
 
 /// What a cut leaves of that which was not synced.
@@ -154,9 +156,10 @@ impl Disk {
             },
             "write" => {
                 let Some(place) = self.written_at(call) else { return false };
-                self.change(place.node, Change::Write(place.offset, call.bytes(1)[..returned].to_vec()));
+                let offset = if place.appends { self.length(place.node) } else { place.offset };
+                self.change(place.node, Change::Write(offset, call.bytes(1)[..returned].to_vec()));
                 if let Some(place) = self.places.get_mut(&call.descriptor(0).0) {
-                    place.offset += returned;
+                    place.offset = offset + returned;
                 }
             }
             "pwrite64" => {
@@ -240,8 +243,7 @@ impl Disk {
             self.change(node, Change::Length(0));
             changed = true;
         }
-        assert!(!flags.contains("O_APPEND"), "this disk does not know how to append: {call:?}");
-        self.places.insert(descriptor, Place { node, offset: 0 });
+        self.places.insert(descriptor, Place { node, offset: 0, appends: flags.contains("O_APPEND") });
         changed
     }
 
