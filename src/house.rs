@@ -33,13 +33,10 @@ use crate::quarantine::{
     QuarantineError, Settings, Sides, Teapot, TeapotSettings,
 };
 use crate::seal::Seal;
+use crate::sign_in::{credentials, identities};
 use crate::store::sled::{RESERVE, SledStore};
 use crate::store::{Change, Store, StoreError};
 use crate::upstream::{AllowedHosts, ClientSettings, Upstream};
-
-mod sign_in;
-
-use self::sign_in::{credentials, identities};
 
 /// Where the listeners are, as `addresses.json` has it.
 #[derive(Debug, Clone, Serialize)]

@@ -20,6 +20,7 @@ pub mod quarantine;
 pub mod registry;
 pub mod restore;
 pub mod seal;
+mod sign_in;
 pub mod signals;
 pub mod store;
 pub mod telemetry;

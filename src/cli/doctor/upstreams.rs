@@ -10,7 +10,8 @@ use crate::config::{Config, Cpan, Password, Teapot};
 use crate::domain::Timestamp;
 use crate::registry::pypi::root::read_names;
 use crate::registry::teapot::IndexStatus;
-use crate::upstream::{AllowedHosts, ClientIdentity, ClientSettings, Credentials, FileRequest, Secret, Upstream};
+use crate::sign_in;
+use crate::upstream::{AllowedHosts, ClientSettings, FileRequest, Upstream};
 
 /// The beginning of an answer tells what it is.
 const BEGINNING: usize = 256 << 10;
@@ -49,7 +50,7 @@ struct Asked<'a> {
 pub(super) async fn look(lines: &mut Lines, config: &Config, now: Timestamp) -> Vec<Told> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ca_file = config.upstream.ca_file.clone();
-    let settings = ClientSettings { ca_file, identities: identities(config), ..ClientSettings::default() };
+    let settings = ClientSettings { ca_file, identities: sign_in::identities(config), ..ClientSettings::default() };
     let upstream = match Upstream::new(settings) {
         Ok(upstream) => upstream,
         Err(error) => {
@@ -142,7 +143,7 @@ async fn beginning(
     url: &Url,
 ) -> Result<(String, Vec<u8>, Option<Timestamp>), String> {
     let hosts = AllowedHosts::for_index(asked.base, &[]);
-    let credentials = credentials(asked);
+    let credentials = sign_in::credentials(asked.base, asked.username, asked.password);
     let request = FileRequest {
         url,
         accept: ACCEPT,
@@ -162,34 +163,6 @@ async fn beginning(
         }
     }
     Ok((answer.content_type, bytes, answer.date))
-}
-
-/// What signs in there.
-fn credentials(asked: &Asked<'_>) -> Option<Credentials> {
-    let (base, username) = (asked.base, asked.username);
-    match asked.password {
-        None if username.is_empty() => None,
-        None => Some(Credentials::for_index(base, username, &Secret::new(""))),
-        Some(Password::Known(password)) => {
-            Some(Credentials::for_index(base, username, &Secret::new(password.expose())))
-        }
-        Some(Password::Command(command)) => Some(Credentials::from_command(base, username.to_owned(), command.clone())),
-        Some(Password::Netrc(file)) => Some(Credentials::from_netrc(base, file.clone())),
-    }
-}
-
-/// The certificates that are shown, each to its index.
-fn identities(config: &Config) -> Vec<ClientIdentity> {
-    let pypi = &config.pypi;
-    let public = pypi.upstream.iter().map(|index| (index, &pypi.client_certificate, &pypi.client_key));
-    let private = pypi.private.iter().map(|index| (&index.index, &index.client_certificate, &index.client_key));
-    let dark = config.cpan.private.iter().map(|index| (&index.index, &index.client_certificate, &index.client_key));
-    let shown = public.chain(private).chain(dark).filter_map(|(index, certificate, key)| {
-        let certificate = certificate.clone()?;
-        let key = key.clone().unwrap_or_else(|| certificate.clone());
-        Some(ClientIdentity { index: index.clone(), certificate, key })
-    });
-    shown.collect()
 }
 
 fn is_of_kind(kind: Kind, content_type: &str, bytes: &[u8]) -> bool {

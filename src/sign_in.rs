@@ -8,7 +8,7 @@ use crate::config::{Config, Password};
 use crate::upstream::{ClientIdentity, Credentials, Secret};
 
 /// What signs in to an index.
-pub(super) fn credentials(base: &Url, username: &str, password: Option<&Password>) -> Option<Credentials> {
+pub(crate) fn credentials(base: &Url, username: &str, password: Option<&Password>) -> Option<Credentials> {
     match password {
         None if username.is_empty() => None,
         None => Some(Credentials::for_index(base, username, &Secret::new(""))),
@@ -21,7 +21,7 @@ pub(super) fn credentials(base: &Url, username: &str, password: Option<&Password
 }
 
 /// The certificates that we show, each to its index.
-pub(super) fn identities(config: &Config) -> Vec<ClientIdentity> {
+pub(crate) fn identities(config: &Config) -> Vec<ClientIdentity> {
     let pypi = &config.pypi;
     let public = pypi.upstream.iter().map(|index| (index, &pypi.client_certificate, &pypi.client_key));
     let private = pypi.private.iter().map(|index| (&index.index, &index.client_certificate, &index.client_key));
