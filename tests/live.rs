@@ -26,10 +26,14 @@ async fn index_answers(test: &str) -> bool {
         Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned(),
         Err(error) => error.to_string(),
     };
-    // Not println: what a passing test prints is not shown.
-    let mut terminal = std::io::stderr();
-    let _ = writeln!(terminal, "\n******** SKIPPED {test}: this machine's pip reaches no index ({why}) ********");
+    say_skipped(test, &format!("this machine's pip reaches no index ({why})"));
     false
+}
+
+/// So that it is heard: what a passing test prints with `println` is not shown.
+pub(crate) fn say_skipped(test: &str, why: &str) {
+    let mut terminal = std::io::stderr();
+    let _ = writeln!(terminal, "\n******** SKIPPED {test}: {why} ********");
 }
 
 fn index_of(program: &Program) -> String {

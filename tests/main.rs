@@ -27,6 +27,8 @@ mod live;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod security_page;
 #[cfg(test)]
 mod signals;

@@ -24,6 +24,7 @@ pub(crate) mod perl_dists;
 pub(crate) mod program;
 pub(crate) mod publication;
 pub(crate) mod raw;
+pub(crate) mod recorder;
 pub(crate) mod sample_mirror;
 pub(crate) mod sdists;
 pub(crate) mod teacup;

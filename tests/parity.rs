@@ -1,0 +1,321 @@
+//! Nobody notices a gate that only observes: popular projects look the same through it as directly, and resolve the same.
+//!
+//! With made projects always. With the real ones where their answers lie in `target/parity`: `LAZARET_PARITY_ASK=1` lets the
+//! public index be asked, once, for what is not there (throw the folder away to ask again), and `LAZARET_PARITY_PROJECTS=5`
+//! takes the first five projects only. Where answers are missing, these tests say so loudly and pass.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use lazaret::domain::Sha256;
+use serde_json::{Value, json};
+use time::macros::datetime;
+use url::Url;
+
+use crate::clients::{Client, Workshop};
+use crate::common::browser::{Answer, Browser};
+use crate::common::program::{ANY_PORTS, Program};
+use crate::common::recorder::Recorder;
+use crate::common::test_house::JSON;
+use crate::common::{FakePypi, HandClock, Manner};
+use crate::live::say_skipped;
+
+/// Popular, in Python only, with short pages; what they need is among them.
+const PROJECTS: [&str; 40] = [
+    "six",
+    "idna",
+    "packaging",
+    "click",
+    "python-dateutil",
+    "certifi",
+    "typing-extensions",
+    "attrs",
+    "pluggy",
+    "iniconfig",
+    "colorama",
+    "tomli",
+    "filelock",
+    "distlib",
+    "platformdirs",
+    "zipp",
+    "pyparsing",
+    "decorator",
+    "wcwidth",
+    "mdurl",
+    "markdown-it-py",
+    "pygments",
+    "rich",
+    "blinker",
+    "itsdangerous",
+    "ptyprocess",
+    "pexpect",
+    "pyasn1",
+    "cachetools",
+    "tabulate",
+    "termcolor",
+    "sortedcontainers",
+    "jmespath",
+    "mccabe",
+    "sniffio",
+    "h11",
+    "anyio",
+    "httpcore",
+    "httpx",
+    "smmap",
+];
+
+/// Wheels from before this day are old: no hold is waiting for them anywhere.
+const OLD: &str = "2025-01-01";
+
+fn projects() -> &'static [&'static str] {
+    let wanted = std::env::var("LAZARET_PARITY_PROJECTS").ok().and_then(|text| text.parse().ok());
+    &PROJECTS[..wanted.unwrap_or(PROJECTS.len()).clamp(1, PROJECTS.len())]
+}
+
+/// The program in front of this index, looking on.
+async fn onlooker(index: &str) -> Program {
+    let settings = format!("{ANY_PORTS}[pypi]\nupstream = \"{index}\"\n");
+    Program::with(&settings, "mode = \"observe\"\n").await
+}
+
+/// Says so and is true if the public index did not answer something, whatever came of that.
+fn index_failed(test: &str) -> bool {
+    let trouble = Recorder::trouble();
+    if let Some(why) = &trouble {
+        say_skipped(test, &format!("the public index did not answer, and not all of it is in target/parity ({why})"));
+    }
+    trouble.is_some()
+}
+
+async fn get(browser: &Browser, url: &str) -> Answer {
+    browser.send(Method::GET, url, &[JSON], None).await
+}
+
+/// Each project's page and one small wheel, directly and through lazaret. How many files that were; `None` if the index failed.
+async fn same_pages(index: &str, program: &Program, failed: &(dyn Fn() -> bool + Sync)) -> Option<usize> {
+    let browser = Browser::new();
+    let mut files = 0;
+    for name in projects() {
+        let direct = get(&browser, &format!("{index}{name}/")).await;
+        if failed() {
+            return None;
+        }
+        assert_eq!(direct.status, 200, "{name}: {}", direct.text());
+        let address = format!("{}/pypi/simple/{name}/", program.packages());
+        let through = get(&browser, &address).await;
+        if failed() {
+            return None;
+        }
+        assert_eq!((through.status, through.header("content-type")), (200, JSON.1), "{name}: {}", through.text());
+        let (direct, through) = (direct.json(), through.json());
+        let differing = differences(&direct, &through);
+        assert!(differing.is_empty(), "{name}, directly and through lazaret:\n{}", differing.join("\n"));
+        files += through["files"].as_array().map_or(0, Vec::len);
+
+        let wheel = old_small_wheel(&direct).unwrap_or_else(|| panic!("{name} has no wheel"));
+        let listed = file(&through, wheel["filename"].as_str().expect("a name"));
+        let mut bytes = Vec::new();
+        for (page, file) in [(format!("{index}{name}/"), &wheel), (address, &listed)] {
+            let url = Url::parse(&page).and_then(|page| page.join(file["url"].as_str().expect("an address")));
+            let answer = get(&browser, url.expect("an address").as_str()).await;
+            if failed() {
+                return None;
+            }
+            assert_eq!(answer.status, 200, "{file}: {}", answer.text());
+            assert_eq!(file["hashes"]["sha256"], Sha256::of(&answer.body).to_string(), "{file}, promised and sent");
+            bytes.push(answer.body);
+        }
+        assert_eq!(bytes[0], bytes[1], "{wheel}, directly and through lazaret");
+    }
+    Some(files)
+}
+
+/// What three clients choose, directly and through lazaret; `false` if the index failed.
+async fn same_choice(index: &str, program: &Program, failed: &(dyn Fn() -> bool + Sync)) -> bool {
+    let through = format!("{}/pypi/simple/", program.packages());
+    for client in [Client::PipNew, Client::Uv, Client::Poetry] {
+        let mut chosen = Vec::new();
+        for index in [index, &through] {
+            let answer = resolve(client, index).await;
+            if failed() {
+                return false;
+            }
+            let packages = answer.unwrap_or_else(|said| panic!("{client:?} at {index}:\n{said}"));
+            assert!(packages.len() >= projects().len(), "{client:?} at {index}: {packages:?}");
+            chosen.push(packages);
+        }
+        assert_eq!(chosen[0], chosen[1], "{client:?}, directly and through lazaret");
+        println!("{client:?} chooses the same {} packages", chosen[0].len());
+    }
+    true
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_an_onlooker_popular_projects_have_the_pages_and_wheels_that_they_have_directly() {
+    let test = "through_an_onlooker_popular_projects_have_the_pages_and_wheels_that_they_have_directly";
+    let recorder = Recorder::start().await;
+    let program = onlooker(&recorder.simple()).await;
+    if let Some(files) = same_pages(&recorder.simple(), &program, &|| index_failed(test)).await {
+        println!("{files} files on {} pages; the public index was asked {}", projects().len(), Recorder::questions());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_an_onlooker_pip_uv_and_poetry_choose_what_they_choose_directly() {
+    let test = "through_an_onlooker_pip_uv_and_poetry_choose_what_they_choose_directly";
+    let recorder = Recorder::start().await;
+    let program = onlooker(&recorder.simple()).await;
+    same_choice(&recorder.simple(), &program, &|| index_failed(test)).await;
+}
+
+/// The same without the internet: old and yanked releases, source archives, and of each project one release of today, which
+/// only an onlooker lets pass.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_onlooker_changes_no_page_no_wheel_and_no_choice_of_forty_made_projects() {
+    let pypi = FakePypi::start(&HandClock::of_this_machine(), Manner::Rich).await;
+    for (place, name) in projects().iter().enumerate() {
+        let needs = projects()[place / 2];
+        for (version, time) in [("1.0", datetime!(2023-03-01 12:00 UTC)), ("1.2", datetime!(2024-03-01 12:00 UTC))] {
+            let release = pypi.publish(name, version).at(time);
+            release.sdist();
+            release.wheel();
+        }
+        pypi.publish(name, "1.1").at(datetime!(2023-09-01 12:00 UTC)).yanked("broken").wheel();
+        let today = pypi.publish(name, "2.0");
+        if needs == *name {
+            today.wheel()
+        } else {
+            today.requires(&format!("{needs}>=2")).wheel()
+        };
+    }
+    let index = pypi.simple();
+    let program = onlooker(index.as_str()).await;
+    assert_eq!(same_pages(index.as_str(), &program, &|| false).await, Some(6 * projects().len()));
+    assert!(same_choice(index.as_str(), &program, &|| false).await);
+
+    // A gate that enforces is noticed by the same comparison.
+    let enforcing = Program::before(&pypi).await;
+    let direct = get(&Browser::new(), &format!("{index}{}/", projects()[0])).await.json();
+    assert_eq!(differences(&direct, &enforcing.page(projects()[0]).await).len(), 1, "the release of today is held");
+}
+
+/// The smallest wheel that was there long ago; of all, if none was.
+fn old_small_wheel(page: &Value) -> Option<Value> {
+    let wheels = page["files"].as_array()?.iter().filter(|file| {
+        file["filename"].as_str().is_some_and(|name| name.ends_with(".whl")) && file["yanked"] == json!(false)
+    });
+    let is_young = |file: &Value| file["upload-time"].as_str().is_none_or(|time| time >= OLD);
+    wheels.min_by_key(|file| (is_young(file), file["size"].as_u64().unwrap_or(u64::MAX))).cloned()
+}
+
+fn file(page: &Value, filename: &str) -> Value {
+    let files = page["files"].as_array().map(Vec::as_slice).unwrap_or_default();
+    files.iter().find(|file| file["filename"] == filename).cloned().unwrap_or_default()
+}
+
+/// What clients go by, one line for each file that is not the same on both pages.
+fn differences(direct: &Value, through: &Value) -> Vec<String> {
+    let (direct, through) = (facts(direct), facts(through));
+    let names = direct.keys().chain(through.keys().filter(|name| !direct.contains_key(*name)));
+    let differing = names.filter(|name| direct.get(*name) != through.get(*name));
+    differing.map(|name| format!("{name}: {:?} {:?}", direct.get(name), through.get(name))).collect()
+}
+
+/// Each file's facts in one spelling; its address is where the two ways differ.
+fn facts(page: &Value) -> BTreeMap<String, Value> {
+    let files = page["files"].as_array().expect("files");
+    let facts = files.iter().map(|file| {
+        let one = json!({
+            "hashes": file["hashes"],
+            "size": file["size"],
+            "requires-python": file["requires-python"],
+            "yanked": if file["yanked"] == "" { json!(true) } else { file["yanked"].clone() },
+            "upload-time": file["upload-time"],
+            "core-metadata": if file["core-metadata"].is_null() { json!(false) } else { file["core-metadata"].clone() },
+        });
+        (file["filename"].as_str().expect("a name").to_owned(), one)
+    });
+    let facts: BTreeMap<String, Value> = facts.collect();
+    assert_eq!(facts.len(), files.len(), "a name stands twice on the page");
+    facts
+}
+
+#[test]
+fn a_page_that_says_something_else_about_a_file_is_noticed() {
+    let page = |yanked: Value, digest: &str| {
+        let hashes = json!({"sha256": digest});
+        json!({"files": [{"filename": "six-1.0.tar.gz", "hashes": hashes, "size": 3, "yanked": yanked}]})
+    };
+    let direct = page(json!(false), "aa");
+    assert!(differences(&direct, &direct).is_empty());
+    assert_eq!(differences(&direct, &page(json!("lazaret: held"), "aa")).len(), 1);
+    assert_eq!(differences(&direct, &page(json!(false), "bb")).len(), 1);
+    assert_eq!(differences(&direct, &json!({"files": []})).len(), 1);
+    assert_eq!(differences(&json!({"files": []}), &direct).len(), 1);
+}
+
+/// What a client would take of all projects together: `six==1.17.0` and the digests that it would take; else what it says.
+async fn resolve(client: Client, index: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
+    let workshop = Workshop::new(index).await;
+    let done = match client {
+        Client::PipNew | Client::PipOld => {
+            let options = ["install", "--index-url", index, "--dry-run", "--ignore-installed"];
+            let more = ["--only-binary", ":all:", "--report", "report.json"];
+            workshop.pip(client, &[&options[..], &more, projects()].concat()).await
+        }
+        Client::Uv => {
+            workshop.write("requirements.in", &projects().join("\n"));
+            let options = ["pip", "compile", "requirements.in", "--output-file", "resolved.txt", "--generate-hashes"];
+            let more = ["--no-header", "--no-annotate", "--only-binary", ":all:"];
+            workshop.uv(&[&options[..], &more].concat()).await
+        }
+        Client::Poetry => {
+            workshop.project(&projects().iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
+            workshop.poetry(&["lock"]).await
+        }
+    };
+    if !done.success {
+        return Err(done.said);
+    }
+    let read = |name: &str| std::fs::read_to_string(workshop.path(name)).expect("what it wrote");
+    Ok(match client {
+        Client::PipNew | Client::PipOld => in_report(&serde_json::from_str(&read("report.json")).expect("JSON")),
+        Client::Uv => in_requirements(&read("resolved.txt")),
+        Client::Poetry => in_lock(&toml::from_str(&read("poetry.lock")).expect("TOML")),
+    })
+}
+
+fn in_report(report: &Value) -> BTreeMap<String, Vec<String>> {
+    let packages = report["install"].as_array().expect("packages").iter().map(|package| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (name, version) = (text(&package["metadata"]["name"]), text(&package["metadata"]["version"]));
+        let digest = text(&package["download_info"]["archive_info"]["hashes"]["sha256"]);
+        (format!("{name}=={version}"), vec![digest])
+    });
+    packages.collect()
+}
+
+fn in_requirements(text: &str) -> BTreeMap<String, Vec<String>> {
+    let mut packages = BTreeMap::<String, Vec<String>>::new();
+    let mut name = String::new();
+    for line in text.lines().map(|line| line.trim().trim_end_matches('\\').trim_end()) {
+        match line.strip_prefix("--hash=") {
+            Some(digest) => packages.entry(name.clone()).or_default().push(digest.to_owned()),
+            None => line.clone_into(&mut name),
+        }
+    }
+    packages
+}
+
+fn in_lock(lock: &toml::Table) -> BTreeMap<String, Vec<String>> {
+    let text =
+        |value: &toml::Value, key: &str| value.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    let packages = lock["package"].as_array().expect("packages").iter().map(|package| {
+        let files = package.get("files").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut digests: Vec<String> =
+            files.iter().map(|file| format!("{} {}", text(file, "file"), text(file, "hash"))).collect();
+        digests.sort();
+        (format!("{}=={}", text(package, "name"), text(package, "version")), digests)
+    });
+    packages.collect()
+}
