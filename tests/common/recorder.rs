@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,16 +34,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 struct Asked {
     questions: usize,
-    /// Once it did not answer, refused or asked for less, nothing more is asked.
-    trouble: Option<String>,
+    /// Once it did not answer, or refused, nothing more is asked.
+    stopped: Option<String>,
 }
 
-static ASKED: Mutex<Asked> = Mutex::new(Asked { questions: 0, trouble: None });
+static ASKED: Mutex<Asked> = Mutex::new(Asked { questions: 0, stopped: None });
 
 /// The server; a Simple API at `/simple/`, files elsewhere at `/elsewhere/SCHEME/HOST/`.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     server: Loopback,
+    missed: Arc<Mutex<Option<String>>>,
 }
 
 impl Recorder {
@@ -56,10 +57,11 @@ impl Recorder {
             Err(error) => Err(error.to_string()),
         };
         let port = Port::open().await;
-        let tape = Tape { index, base: format!("http://{}", port.address()), folder: folder() };
+        let missed = Arc::new(Mutex::new(None));
+        let tape = Tape { index, missed: missed.clone(), base: format!("http://{}", port.address()), folder: folder() };
         std::fs::create_dir_all(&tape.folder).expect("a folder");
         let answer = move |request: &Request<Incoming>| tokio::task::block_in_place(|| tape.answer(request));
-        Self { server: port.serve(&HandClock::of_this_machine(), answer) }
+        Self { server: port.serve(&HandClock::of_this_machine(), answer), missed }
     }
 
     /// Its Simple API.
@@ -67,9 +69,9 @@ impl Recorder {
         format!("{}/simple/", self.server.base())
     }
 
-    /// Why not everything could be had from the public index, if that is so.
-    pub(crate) fn trouble() -> Option<String> {
-        asked().trouble.clone()
+    /// What this one could not answer, and why, if there was anything.
+    pub(crate) fn missed(&self) -> Option<String> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many questions this run has put to the public index.
@@ -89,6 +91,7 @@ fn folder() -> PathBuf {
 #[derive(Debug)]
 struct Tape {
     index: Result<Url, String>,
+    missed: Arc<Mutex<Option<String>>>,
     base: String,
     folder: PathBuf,
 }
@@ -103,9 +106,9 @@ impl Tape {
             Ok((status, kind, body)) if path.starts_with("/simple/") => plain(status, &kind, self.led_here(&body)),
             Ok((status, kind, body)) => plain(status, &kind, body),
             Err(why) => {
-                let response = plain(StatusCode::SERVICE_UNAVAILABLE, "text/plain", why.clone().into());
-                asked.trouble.get_or_insert(why);
-                response
+                let why = format!("{path}: {why}");
+                self.missed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.clone());
+                plain(StatusCode::SERVICE_UNAVAILABLE, "text/plain", why.into())
             }
         }
     }
@@ -124,9 +127,18 @@ impl Tape {
     }
 
     fn record(&self, path: &str, asked: &mut Asked) -> Result<(StatusCode, String, Bytes), String> {
-        if let Some(trouble) = &asked.trouble {
-            return Err(trouble.clone());
+        if let Some(why) = &asked.stopped {
+            return Err(why.clone());
         }
+        let recorded = self.ask(path, asked);
+        // Who may not ask has not been refused.
+        if let (Err(why), Ok(_)) = (&recorded, &self.index) {
+            asked.stopped = Some(why.clone());
+        }
+        recorded
+    }
+
+    fn ask(&self, path: &str, asked: &mut Asked) -> Result<(StatusCode, String, Bytes), String> {
         let index = self.index.clone()?;
         if asked.questions >= MOST_QUESTIONS {
             return Err(format!("more than {MOST_QUESTIONS} questions"));
