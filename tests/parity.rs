@@ -211,7 +211,8 @@ async fn an_onlooker_changes_no_page_no_wheel_and_no_choice_of_forty_made_projec
 /// The smallest wheel that was there long ago; of all, if none was.
 fn old_small_wheel(page: &Value) -> Option<Value> {
     let wheels = page["files"].as_array()?.iter().filter(|file| {
-        file["filename"].as_str().is_some_and(|name| name.ends_with(".whl")) && file["yanked"] == json!(false)
+        file["filename"].as_str().is_some_and(|name| name.strip_suffix(".whl").is_some())
+            && file["yanked"] == json!(false)
     });
     let is_young = |file: &Value| file["upload-time"].as_str().is_none_or(|time| time >= OLD);
     wheels.min_by_key(|file| (is_young(file), file["size"].as_u64().unwrap_or(u64::MAX))).cloned()
