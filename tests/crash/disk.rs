@@ -121,10 +121,52 @@ impl Disk {
         }
     }
 
-    /// The program that wrote ended; what it wrote is still in the machine's memory.
-    pub(super) fn program_ended(&mut self) {
+    /// The program that wrote was killed, and these are the files that it left. What it wrote is still in the machine's memory, also
+    /// what a call wrote whose end nobody saw.
+    pub(super) fn program_ended(&mut self, left: &BTreeMap<PathBuf, Vec<u8>>) {
         self.places.clear();
         self.syncs.clear();
+        for (path, bytes) in left {
+            let path = self.root.join(path);
+            let Some(folder) = path.parent().and_then(|folder| self.by_path(folder)) else { continue };
+            let name = (folder, path.file_name().expect("a name").to_owned());
+            let node = self.live.get(&name).copied().unwrap_or_else(|| {
+                let node = self.node(false);
+                self.moves_name(None, Some((name, node)));
+                node
+            });
+            if self.bytes(node) != *bytes {
+                println!("{} has what no call was seen to end", path.display());
+                self.change(node, Change::Length(bytes.len()));
+                self.change(node, Change::Write(0, bytes.clone()));
+            }
+        }
+        let is_gone = |(folder, name): &Name| {
+            let path = self.path_of(*folder).map(|folder| folder.join(name));
+            path.is_some_and(|path| !left.contains_key(&path))
+        };
+        let files = self.live.iter().filter(|(_, node)| !self.nodes[**node].is_folder);
+        let gone: Vec<Name> = files.map(|(name, _)| name).filter(|name| is_gone(name)).cloned().collect();
+        for name in gone {
+            self.moves_name(Some(name), None);
+        }
+    }
+
+    /// What a file holds now, in memory.
+    fn bytes(&self, node: Node) -> Vec<u8> {
+        let content = &self.nodes[node];
+        let mut bytes = content.durable.clone();
+        content.pending.iter().for_each(|change| change.apply(&mut bytes));
+        bytes
+    }
+
+    /// Where a folder is, below the root.
+    fn path_of(&self, folder: Node) -> Option<PathBuf> {
+        if folder == 0 {
+            return Some(PathBuf::new());
+        }
+        let ((above, name), _) = self.live.iter().find(|(_, node)| **node == folder)?;
+        Some(self.path_of(*above)?.join(name))
     }
 
     /// Something happened. Whether that changed what a cut would leave.

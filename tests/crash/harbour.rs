@@ -110,22 +110,24 @@ impl Harbour {
     pub(super) fn project(&self, versions: u32, padding: usize) -> String {
         let name = format!("oakum-{}", self.next());
         let old = self.clock.true_time() - DAY * 400;
+        // Nobody may ask for it before it is whole: what comes later, however old it says to be, is held.
+        let mut cargo = Vec::new();
         for minor in 0..versions {
             let version = format!("1.{minor}");
             let built =
                 self.pypi.publish(&name, &version).at(old).file(Wheel::new(&name, &version).padded(padding).build());
-            self.put(
-                format!("pypi:{name}=={version}"),
-                TestHouse::file_path(&name, &built),
-                built.sha256(),
-                Fate::Served,
-            );
+            let path = TestHouse::file_path(&name, &built);
+            cargo.push((format!("pypi:{name}=={version}"), path, built.sha256(), Fate::Served));
         }
         let broken = self.pypi.publish(&name, "1.9999").at(old).wheel();
         self.pypi
             .serve_other_bytes(&broken.filename, &Wheel::new(&name, "1.9999").file("evil.py", "evil").build().bytes);
-        self.put(format!("pypi:{name}==1.9999"), TestHouse::file_path(&name, &broken), broken.sha256(), Fate::Broken);
+        let path = TestHouse::file_path(&name, &broken);
+        cargo.push((format!("pypi:{name}==1.9999"), path, broken.sha256(), Fate::Broken));
         self.release(&name, "2.0");
+        for (target, path, sha256, fate) in cargo {
+            self.put(target, path, sha256, fate);
+        }
         name
     }
 
