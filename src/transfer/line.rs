@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TransferError;
 use crate::domain::{Sha256, Timestamp};
 use crate::seal::{LockedKey, PublicKey, SealError, Signature, SigningKey};
 use crate::store::Fact;
@@ -23,6 +24,15 @@ pub enum Line {
     Blob(Blob),
     /// The last.
     End(End),
+}
+
+impl Line {
+    /// Adds it to `out`, as it stands in an export.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), TransferError> {
+        serde_json::to_writer(&mut *out, self).map_err(TransferError::Write)?;
+        out.push(b'\n');
+        Ok(())
+    }
 }
 
 /// What the export is of.

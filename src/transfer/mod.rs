@@ -9,7 +9,8 @@
 //! 4. `{"blob":{"sha256":HEX,"size":BYTES}}`, one for each file that the cellar held: the manifest. Its digest is its checksum. The bytes are
 //!    not in the export; copy the folder `blobs`, or let them be fetched again.
 //! 5. `{"end":{"lines":N,"sha256":HEX,"key":HEX,"signature":HEX}}`, once, last: how many lines are before it, the SHA-256 of all bytes before
-//!    it, and an Ed25519 signature of `lazaret export 1`, N and the digest, each with a line feed. Nothing is behind it.
+//!    it, and an Ed25519 signature of `lazaret export 1`, N and the digest, each with a line feed. Nothing is behind it, and it is written in
+//!    this one way, since no digest covers it.
 //!
 //! A lazaret reads its own format and older ones, and refuses newer ones. What does not end with the right end line is half a file.
 

@@ -47,7 +47,14 @@ impl<R: BufRead> Reader<R> {
             return Err(if self.lines == 0 { TransferError::NoExport } else { TransferError::Half(self.lines) });
         }
         if self.buffer.starts_with(END) {
-            let Line::End(end) = self.parsed()? else { return Err(Self::wrong_in(self.lines + 1, "it is no end")) };
+            let line = self.parsed()?;
+            // No digest covers this line, so it is held to its one spelling: hexadecimal has two.
+            let mut spelling = Vec::with_capacity(self.buffer.len());
+            line.write(&mut spelling)?;
+            if self.buffer != spelling {
+                return Err(TransferError::Changed("its end is not spelled as an export spells it"));
+            }
+            let Line::End(end) = line else { return Err(Self::wrong_in(self.lines + 1, "it is no end")) };
             self.check_end(&end)?;
             self.ended = Some(end);
             return Ok(None);
@@ -274,6 +281,10 @@ mod tests {
         let end = text.rfind("\"signature\":\"").unwrap() + 13;
         let forged = format!("{}{}{}", &text[..end], "0".repeat(128), &text[end + 128..]);
         assert!(refused(&forged).contains("signature"));
+        let digest = text.rfind("\"sha256\":\"").unwrap() + 10;
+        let shouted =
+            format!("{}{}{}", &text[..digest], text[digest..digest + 64].to_uppercase(), &text[digest + 64..]);
+        assert!(refused(&shouted).contains("spelled"));
         let without: String =
             text.lines().filter(|line| !line.contains("\"three\"")).flat_map(|line| [line, "\n"]).collect();
         assert!(refused(&without).contains("number of lines"));

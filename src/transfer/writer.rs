@@ -18,8 +18,7 @@ impl Writer {
     /// Adds a line to `out`.
     pub fn line(&mut self, line: &Line, out: &mut Vec<u8>) -> Result<(), TransferError> {
         let start = out.len();
-        serde_json::to_writer(&mut *out, line).map_err(TransferError::Write)?;
-        out.push(b'\n');
+        line.write(out)?;
         self.hasher.update(&out[start..]);
         self.lines += 1;
         Ok(())
