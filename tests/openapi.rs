@@ -25,3 +25,18 @@ fn every_operation_has_a_name_of_its_own() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+#[test]
+fn a_parameter_said_to_be_in_the_path_stands_in_it() {
+    let document = serde_json::to_value(lazaret::http::admin::openapi_document()).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for operation in operations.as_object().unwrap().values() {
+            let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+            for parameter in parameters {
+                let in_path = path.contains(&format!("{{{}}}", parameter["name"].as_str().unwrap()));
+                let said = if in_path { "path" } else { "query" };
+                assert_eq!(parameter["in"], said, "{path}: {parameter}");
+            }
+        }
+    }
+}

@@ -15,6 +15,7 @@ const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
     /// The last answer's `next`: events after this number.
@@ -54,6 +55,7 @@ pub(super) struct VerifyBody {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VerifyQuery {
     /// A head that was noted earlier, as NUMBER:HASH: the chain must still go through it.

@@ -51,6 +51,7 @@ pub(super) struct HeadsBody {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HeadsQuery {
     /// At most 1000, the last ones.

@@ -21,6 +21,7 @@ const LONGEST: u16 = 366;
 const NAMED: usize = 10;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReportQuery {
     /// How many days, today included: 7 unless told, 366 at most.
