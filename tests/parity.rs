@@ -1,13 +1,13 @@
 //! Nobody notices a gate that only observes: popular projects look the same through it as directly, and resolve the same.
 //!
-//! With made projects always. With the real ones where their answers lie in `target/parity`: `LAZARET_PARITY_ASK=1` lets the
-//! public index be asked, once, for what is not there (throw the folder away to ask again), and `LAZARET_PARITY_PROJECTS=5`
-//! takes the first five projects only. Where answers are missing, these tests say so loudly and pass.
+//! With made projects, and with real ones: poetry, which these tests install anyway, and the fifty popular projects that it needs.
+//! The public index is asked for each answer once; it lies in `target/parity` from then on (throw the folder away to ask again).
+//! Where answers are missing, the test says so loudly and passes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use lazaret::domain::Sha256;
+use lazaret::domain::{ProjectName, Sha256};
 use serde_json::{Value, json};
 use time::macros::datetime;
 use url::Url;
@@ -20,8 +20,11 @@ use crate::common::test_house::JSON;
 use crate::common::{FakePypi, HandClock, Manner};
 use crate::live::say_skipped;
 
-/// Popular, in Python only, with short pages; what they need is among them.
-const PROJECTS: [&str; 40] = [
+/// Real: what is resolved, and how many projects that must be at least.
+const REAL: (&[&str], usize) = (&["poetry"], 40);
+
+/// The names of made projects.
+const MADE: [&str; 40] = [
     "six",
     "idna",
     "packaging",
@@ -67,11 +70,6 @@ const PROJECTS: [&str; 40] = [
 /// Wheels from before this day are old: no hold is waiting for them anywhere.
 const OLD: &str = "2025-01-01";
 
-fn projects() -> &'static [&'static str] {
-    let wanted = std::env::var("LAZARET_PARITY_PROJECTS").ok().and_then(|text| text.parse().ok());
-    &PROJECTS[..wanted.unwrap_or(PROJECTS.len()).clamp(1, PROJECTS.len())]
-}
-
 /// The program in front of this index, looking on.
 async fn onlooker(index: &str) -> Program {
     let settings = format!("{ANY_PORTS}[pypi]\nupstream = \"{index}\"\n");
@@ -98,10 +96,15 @@ async fn get(browser: &Browser, url: &str) -> Answer {
 }
 
 /// Each project's page and one small wheel, directly and through lazaret. How many files that were; `None` if the index failed.
-async fn same_pages(index: &str, program: &Program, failed: &(dyn Fn() -> bool + Sync)) -> Option<usize> {
+async fn same_pages(
+    index: &str,
+    program: &Program,
+    names: impl IntoIterator<Item = &str>,
+    failed: &(dyn Fn() -> bool + Sync),
+) -> Option<usize> {
     let browser = Browser::new();
     let mut files = 0;
-    for name in projects() {
+    for name in names {
         let direct = get(&browser, &format!("{index}{name}/")).await;
         if failed() {
             return None;
@@ -136,45 +139,56 @@ async fn same_pages(index: &str, program: &Program, failed: &(dyn Fn() -> bool +
     Some(files)
 }
 
-/// What three clients choose, directly and through lazaret; `false` if the index failed.
-async fn same_choice(index: &str, program: &Program, failed: &(dyn Fn() -> bool + Sync)) -> bool {
+/// What three clients choose of these, directly and through lazaret: the projects, by pip's choice; `None` if the index failed.
+async fn same_choice(
+    index: &str,
+    program: &Program,
+    wanted: &[&str],
+    failed: &(dyn Fn() -> bool + Sync),
+) -> Option<BTreeSet<String>> {
     let through = format!("{}/pypi/simple/", program.packages());
+    let mut names = BTreeSet::new();
     for client in [Client::PipNew, Client::Uv, Client::Poetry] {
         let mut chosen = Vec::new();
         for index in [index, &through] {
-            let answer = resolve(client, index).await;
+            let answer = resolve(client, index, wanted).await;
             if failed() {
-                return false;
+                return None;
             }
-            let packages = answer.unwrap_or_else(|said| panic!("{client:?} at {index}:\n{said}"));
-            assert!(packages.len() >= projects().len(), "{client:?} at {index}: {packages:?}");
-            chosen.push(packages);
+            chosen.push(answer.unwrap_or_else(|said| panic!("{client:?} at {index}:\n{said}")));
         }
         assert_eq!(chosen[0], chosen[1], "{client:?}, directly and through lazaret");
         println!("{client:?} chooses the same {} packages", chosen[0].len());
+        if client == Client::PipNew {
+            names.extend(chosen[0].keys().filter_map(|package| project_of(package)));
+        }
+        // Whatever a client leaves out on this machine, what was wanted is there.
+        let taken: BTreeSet<String> = chosen[0].keys().filter_map(|package| project_of(package)).collect();
+        assert!(wanted.iter().all(|name| taken.contains(*name)), "{client:?}: {taken:?}");
     }
-    true
+    Some(names)
+}
+
+/// The normalised name in `Jaraco.Classes==3.4.0`.
+fn project_of(package: &str) -> Option<String> {
+    let (name, _) = package.split_once("==")?;
+    Some(ProjectName::pypi(name).ok()?.as_str().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn through_an_onlooker_popular_projects_have_the_pages_and_wheels_that_they_have_directly() {
-    let test = "through_an_onlooker_popular_projects_have_the_pages_and_wheels_that_they_have_directly";
+async fn through_an_onlooker_forty_popular_projects_look_and_resolve_as_they_do_directly() {
+    let test = "through_an_onlooker_forty_popular_projects_look_and_resolve_as_they_do_directly";
     let (direct, upstream) = recorders().await;
     let program = onlooker(&upstream.simple()).await;
-    if let Some(files) = same_pages(&direct.simple(), &program, &|| index_failed(test, &direct)).await {
-        println!("{files} files on {} pages; questions to the index: {}", projects().len(), Recorder::questions());
-        println!("not recorded, asked for by lazaret alone: {:?}", upstream.missed());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn through_an_onlooker_pip_uv_and_poetry_choose_what_they_choose_directly() {
-    let test = "through_an_onlooker_pip_uv_and_poetry_choose_what_they_choose_directly";
-    let (direct, upstream) = recorders().await;
-    let program = onlooker(&upstream.simple()).await;
-    if same_choice(&direct.simple(), &program, &|| index_failed(test, &direct)).await {
-        println!("not recorded, asked for by lazaret alone: {:?}", upstream.missed());
-    }
+    let failed = || index_failed(test, &direct);
+    let (wanted, at_least) = REAL;
+    let Some(names) = same_choice(&direct.simple(), &program, wanted, &failed).await else { return };
+    assert!(names.len() >= at_least, "{names:?}");
+    let Some(files) = same_pages(&direct.simple(), &program, names.iter().map(String::as_str), &failed).await else {
+        return;
+    };
+    println!("{files} files on {} pages; questions to the index: {}", names.len(), Recorder::questions());
+    println!("not recorded, asked for by lazaret alone: {:?}", upstream.missed());
 }
 
 /// The same without the internet: old and yanked releases, source archives, and of each project one release of today, which
@@ -182,8 +196,8 @@ async fn through_an_onlooker_pip_uv_and_poetry_choose_what_they_choose_directly(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_onlooker_changes_no_page_no_wheel_and_no_choice_of_forty_made_projects() {
     let pypi = FakePypi::start(&HandClock::of_this_machine(), Manner::Rich).await;
-    for (place, name) in projects().iter().enumerate() {
-        let needs = projects()[place / 2];
+    for (place, name) in MADE.iter().enumerate() {
+        let needs = MADE[place / 2];
         for (version, time) in [("1.0", datetime!(2023-03-01 12:00 UTC)), ("1.2", datetime!(2024-03-01 12:00 UTC))] {
             let release = pypi.publish(name, version).at(time);
             release.sdist();
@@ -199,13 +213,14 @@ async fn an_onlooker_changes_no_page_no_wheel_and_no_choice_of_forty_made_projec
     }
     let index = pypi.simple();
     let program = onlooker(index.as_str()).await;
-    assert_eq!(same_pages(index.as_str(), &program, &|| false).await, Some(6 * projects().len()));
-    assert!(same_choice(index.as_str(), &program, &|| false).await);
+    assert_eq!(same_pages(index.as_str(), &program, MADE, &|| false).await, Some(6 * MADE.len()));
+    let chosen = same_choice(index.as_str(), &program, &MADE, &|| false).await;
+    assert_eq!(chosen.map(|names| names.len()), Some(MADE.len()));
 
     // A gate that enforces is noticed by the same comparison.
     let enforcing = Program::before(&pypi).await;
-    let direct = get(&Browser::new(), &format!("{index}{}/", projects()[0])).await.json();
-    assert_eq!(differences(&direct, &enforcing.page(projects()[0]).await).len(), 1, "the release of today is held");
+    let direct = get(&Browser::new(), &format!("{index}{}/", MADE[0])).await.json();
+    assert_eq!(differences(&direct, &enforcing.page(MADE[0]).await).len(), 1, "the release of today is held");
 }
 
 /// The smallest wheel that was there long ago; of all, if none was.
@@ -225,7 +240,13 @@ fn file(page: &Value, filename: &str) -> Value {
 
 /// What clients go by, one line for each file that is not the same on both pages.
 fn differences(direct: &Value, through: &Value) -> Vec<String> {
-    let (direct, through) = (facts(direct), facts(through));
+    let (direct, mut through) = (facts(direct), facts(through));
+    // Rule 4: where the index offers no METADATA, lazaret offers what it read out of the bytes itself.
+    for (name, file) in &mut through {
+        if direct.get(name).is_some_and(|direct| direct["core-metadata"] == json!(false)) {
+            file["core-metadata"] = json!(false);
+        }
+    }
     let names = direct.keys().chain(through.keys().filter(|name| !direct.contains_key(*name)));
     let differing = names.filter(|name| direct.get(*name) != through.get(*name));
     differing.map(|name| format!("{name}: {:?} {:?}", direct.get(name), through.get(name))).collect()
@@ -260,27 +281,31 @@ fn a_page_that_says_something_else_about_a_file_is_noticed() {
     assert!(differences(&direct, &direct).is_empty());
     assert_eq!(differences(&direct, &page(json!("lazaret: held"), "aa")).len(), 1);
     assert_eq!(differences(&direct, &page(json!(false), "bb")).len(), 1);
+    let mut offering = direct.clone();
+    offering["files"][0]["core-metadata"] = json!({"sha256": "cc"});
+    assert!(differences(&direct, &offering).is_empty(), "more is no harm");
+    assert_eq!(differences(&offering, &direct).len(), 1, "less is");
     assert_eq!(differences(&direct, &json!({"files": []})).len(), 1);
     assert_eq!(differences(&json!({"files": []}), &direct).len(), 1);
 }
 
 /// What a client would take of all projects together: `six==1.17.0` and the digests that it would take; else what it says.
-async fn resolve(client: Client, index: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
+async fn resolve(client: Client, index: &str, wanted: &[&str]) -> Result<BTreeMap<String, Vec<String>>, String> {
     let workshop = Workshop::new(index).await;
     let done = match client {
         Client::PipNew | Client::PipOld => {
             let options = ["install", "--index-url", index, "--dry-run", "--ignore-installed"];
             let more = ["--only-binary", ":all:", "--report", "report.json"];
-            workshop.pip(client, &[&options[..], &more, projects()].concat()).await
+            workshop.pip(client, &[&options[..], &more, wanted].concat()).await
         }
         Client::Uv => {
-            workshop.write("requirements.in", &projects().join("\n"));
+            workshop.write("requirements.in", &wanted.join("\n"));
             let options = ["pip", "compile", "requirements.in", "--output-file", "resolved.txt", "--generate-hashes"];
             let more = ["--no-header", "--no-annotate", "--only-binary", ":all:"];
             workshop.uv(&[&options[..], &more].concat()).await
         }
         Client::Poetry => {
-            workshop.project(&projects().iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
+            workshop.project(&wanted.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "));
             workshop.poetry(&["lock"]).await
         }
     };
