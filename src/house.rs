@@ -1,5 +1,6 @@
 //! The house: builds every room and joins them. No other room knows them all.
 
+mod plan;
 mod policy_keeper;
 
 use std::path::{Path, PathBuf};
@@ -10,33 +11,26 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use url::Url;
 
 use self::policy_keeper::PolicyKeeper;
-use crate::attest::TrustRoot;
 use crate::blob::{ObjectBlobs, StagingArea};
-use crate::config::{Baseline, Config, PrivateIndex};
+use crate::config::Config;
 use crate::corpus::{Corpora, NameSources};
 use crate::disk::{Disk, SystemDisk};
-use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, NamePattern, Origin, Role, Timestamp};
+use crate::domain::{Actor, Clock, Ecosystem, EventDraft, EventKind, Role, Timestamp};
 use crate::durable;
-use crate::http::porter::{Door, HouseRules, Porter};
+use crate::http::porter::{Door, Porter};
 use crate::http::serve::{Bounds, serve};
-use crate::http::tls::{Certificates, TlsFiles};
+use crate::http::tls::Certificates;
 use crate::http::{admin, package};
 use crate::jobs::Driver;
 use crate::marker::Marker;
 use crate::policy::Policy;
 use crate::quarantine::own_names::own_names;
-use crate::quarantine::{
-    AdvisorySettings, AdvisorySource, CellarSettings, Cellars, Cpan, CpanSettings, Index, Indexes, Quarantine,
-    QuarantineError, Settings, Sides, Teapot, TeapotSettings,
-};
+use crate::quarantine::{AdvisorySource, Cellars, Cpan, Quarantine, QuarantineError, Settings, Sides};
 use crate::seal::Seal;
-use crate::sign_in::{credentials, identities};
 use crate::store::sled::{RESERVE, SledStore};
 use crate::store::{Change, Store, StoreError};
-use crate::upstream::{AllowedHosts, ClientSettings, Upstream};
 
 /// Where the listeners are, as `addresses.json` has it.
 #[derive(Debug, Clone, Serialize)]
@@ -77,7 +71,7 @@ impl House {
         let data_dir = config.store.data_dir.clone();
         let policy_file = config.policy.file.clone();
         let policy = policy_from(policy_file.as_deref())?;
-        let certificates = certificates(&config, clock.now())?;
+        let certificates = plan::certificates(&config, clock.now())?;
         let packages = listen(config.listen.packages, "listen.packages").await?;
         let teapot_door = listen(config.listen.teapot, "listen.teapot").await?;
         let admin_listener = listen(config.listen.admin, "listen.admin").await?;
@@ -90,11 +84,8 @@ impl House {
 
         durable::make_folder(&data_dir)
             .with_context(|| format!("store.data_dir: {} cannot be made", data_dir.display()))?;
-        let (opened, store_disk) = (data_dir.join("store"), disk.clone());
-        let store = tokio::task::spawn_blocking(move || SledStore::open_on(&opened, store_disk, RESERVE)).await??;
-        let store: Arc<dyn Store> = Arc::new(store);
         let marker = Marker::at(&data_dir);
-        marker.check(&*store).await?;
+        let store = open_store(data_dir.join("store"), &marker, disk.clone()).await?;
         first_token(&store, &data_dir, &*clock).await?;
 
         let public_url: Arc<str> = match &config.listen.public_url {
@@ -102,7 +93,7 @@ impl House {
             None => addresses.packages.as_str().into(),
         };
         let via = format!("lazaret-{}", store.id().await?);
-        let upstream = way_out(&config, &via)?;
+        let upstream = plan::way_out(&config, &via)?;
         let cellars = Cellars {
             store: store.clone(),
             blobs: Arc::new(ObjectBlobs::on_disk(&data_dir.join("blobs"))?),
@@ -117,14 +108,19 @@ impl House {
             reread: config.pypi.reread,
             public_url: public_url.clone(),
             names_file: data_dir.join("names.txt"),
-            advisories: advisories(&config),
-            trust: trusted_root(&config)?,
+            advisories: plan::advisories(&config),
+            trust: plan::trusted_root(&config)?,
             report_days: config.store.report_days,
-            cellar: cellar_settings(&config),
+            cellar: plan::cellar_settings(&config),
         };
         unless_refused(tell_policy(&store, &policy, &*clock).await)?;
-        let cpan = Cpan::new(cpan_settings(&config, &data_dir)?, cpan_public(&config), cpan_private(&config)?);
-        let sides = Sides { python: indexes(&config)?, cpan: Some(cpan), teapot: teapot(&config, &data_dir) };
+        let cpan = Cpan::new(
+            plan::cpan_settings(&config, &data_dir)?,
+            plan::cpan_public(&config),
+            plan::cpan_private(&config)?,
+        );
+        let sides =
+            Sides { python: plan::indexes(&config)?, cpan: Some(cpan), teapot: plan::teapot(&config, &data_dir) };
         let quarantine = Quarantine::open(cellars, sides, policy, settings).await?;
 
         open_advisories(&quarantine).await?;
@@ -132,11 +128,11 @@ impl House {
 
         let (closing, closed) = watch::channel(false);
         let driver = Arc::new(Driver::new(quarantine.clone()));
-        let porter = Porter::new(house_rules(&config), quarantine.clone());
+        let porter = Porter::new(plan::house_rules(&config), quarantine.clone());
         let review = admin::Desk {
             quarantine: quarantine.clone(),
             porter: porter.clone(),
-            hosts: Arc::new(admin_hosts(&config, &admin_listener)?),
+            hosts: Arc::new(plan::admin_hosts(&config, &admin_listener)?),
             metrics: crate::telemetry::metrics::render,
         };
         let (housekeeper, housekeeper_closed) = (driver.clone(), closed.clone());
@@ -144,7 +140,7 @@ impl House {
         let (background, background_closed) = (driver.clone(), closed.clone());
         let (keeper, keeper_closed) = (marker.clone(), closed.clone());
         let kept_store = store.clone();
-        let forwarding = forwarding(&config, &packages, &public_url)?;
+        let forwarding = plan::forwarding(&config, &packages, &public_url)?;
         let (for_packages, for_teapot) = (Door::of_packages(&porter), Door::of_teapot(&porter));
         let package_router = package::router(quarantine.clone(), for_packages, &via, forwarding);
         let teapot_router = crate::http::teapot::router(quarantine.clone(), for_teapot, &via);
@@ -240,22 +236,19 @@ impl House {
     }
 }
 
-/// The way out to all indexes.
-fn way_out(config: &Config, via: &str) -> anyhow::Result<Upstream> {
-    Ok(Upstream::new(ClientSettings {
-        ca_file: config.upstream.ca_file.clone(),
-        identities: identities(config),
-        via: via.to_owned(),
-        user_agent: concat!("lazaret/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ..ClientSettings::default()
-    })?)
-}
-
 fn policy_from(file: Option<&Path>) -> anyhow::Result<Policy> {
     Ok(match file {
         Some(file) => Policy::load(file)?,
         None => Policy::built_in(),
     })
+}
+
+/// Opens the store, and refuses one that has forgotten what the marker knows of.
+async fn open_store(folder: PathBuf, marker: &Marker, disk: Arc<dyn Disk>) -> anyhow::Result<Arc<dyn Store>> {
+    marker.check_place(&folder)?;
+    let store = tokio::task::spawn_blocking(move || SledStore::open_on(&folder, disk, RESERVE)).await??;
+    marker.check(&store).await?;
+    Ok(Arc::new(store))
 }
 
 /// The well-known names, and those of this site.
@@ -272,25 +265,6 @@ async fn corpora_for(
     Ok(tokio::task::spawn_blocking(move || Corpora::load(&sources)).await??)
 }
 
-/// Where advisories are read, if anywhere.
-fn advisories(config: &Config) -> Option<AdvisorySettings> {
-    let source = match config.advisories.source.as_ref()? {
-        crate::config::AdvisorySource::Path(path) => AdvisorySource::Path(path.clone()),
-        crate::config::AdvisorySource::Url(url) => AdvisorySource::Address(url.clone()),
-    };
-    Some(AdvisorySettings { source, refresh: config.advisories.refresh })
-}
-
-/// With what attestations are verified. One that is named and cannot be read is an error; the embedded one cannot fail.
-fn trusted_root(config: &Config) -> anyhow::Result<Option<TrustRoot>> {
-    match &config.pypi.trusted_root {
-        Some(file) => TrustRoot::load(file).map(Some).context("pypi.trusted_root"),
-        None => {
-            Ok(TrustRoot::embedded().inspect_err(|error| tracing::warn!(%error, "attestations are not verified")).ok())
-        }
-    }
-}
-
 /// Known malware is refused from the first request on, so local lists are read before the doors open; what is fetched is read
 /// behind them.
 async fn open_advisories(quarantine: &Arc<Quarantine>) -> anyhow::Result<()> {
@@ -302,30 +276,6 @@ async fn open_advisories(quarantine: &Arc<Quarantine>) -> anyhow::Result<()> {
     }
     quarantine.leave_refreshing(run_at).await?;
     Ok(())
-}
-
-/// The certificates of the packages and admin listeners, if they have any.
-fn certificates(config: &Config, now: Timestamp) -> anyhow::Result<Option<Arc<Certificates>>> {
-    let tls = &config.tls;
-    let (Some(certificate), Some(key)) = (tls.certificate.clone(), tls.key.clone()) else {
-        anyhow::ensure!(
-            tls.certificate.is_none() && tls.key.is_none() && tls.client_ca.is_none(),
-            "tls: set both tls.certificate and tls.key, or nothing of this section"
-        );
-        return Ok(None);
-    };
-    let files = TlsFiles { certificate, key, client_ca: tls.client_ca.clone() };
-    Certificates::open(files, now).map(Some).context("tls")
-}
-
-/// Who may come in, and how often.
-fn house_rules(config: &Config) -> HouseRules {
-    HouseRules {
-        trusted_proxies: config.listen.trusted_proxies.clone(),
-        require_token: config.listen.require_token,
-        cold_misses_per_minute: config.limits.cold_misses_per_minute,
-        failed_sign_ins_per_minute: config.limits.failed_sign_ins_per_minute,
-    }
 }
 
 async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
@@ -352,11 +302,6 @@ async fn first_token(store: &Arc<dyn Store>, data_dir: &Path, clock: &dyn Clock)
     event.details = serde_json::json!({ "name": "admin", "role": "admin" });
     store.commit(Change { tokens: vec![token], events: vec![event], ..Change::default() }).await?;
     Ok(())
-}
-
-/// How much the cellar may hold.
-fn cellar_settings(config: &Config) -> CellarSettings {
-    CellarSettings { max_bytes: config.store.max_bytes.as_u64(), keep_downloaded: config.store.keep_downloaded }
 }
 
 /// What is done again and again, and left for the first time.
@@ -389,140 +334,4 @@ async fn tell_policy(store: &Arc<dyn Store>, policy: &Policy, clock: &dyn Clock)
     event.details = serde_json::json!({ "digest": policy.digest, "frozen": frozen });
     store.commit(Change { events: vec![event], ..Change::default() }).await?;
     Ok(())
-}
-
-fn indexes(config: &Config) -> anyhow::Result<Indexes> {
-    let pypi = &config.pypi;
-    let public = pypi.upstream.as_ref().map(|base| Index {
-        origin: Origin::Public,
-        hosts: AllowedHosts::for_index(base, &pypi.file_hosts).into(),
-        credentials: credentials(base, &pypi.username, pypi.password.as_ref()),
-        base: base.clone(),
-        names: Vec::new(),
-        hold: None,
-        volatile: Vec::new(),
-        trusted: pypi.baseline == Baseline::Trust,
-        closes: false,
-    });
-    let private = pypi.private.iter().map(private_index).collect::<anyhow::Result<_>>()?;
-    Ok(Indexes::new(public, private))
-}
-
-fn private_index(index: &PrivateIndex) -> anyhow::Result<Index> {
-    let patterns = |key: &str, names: &[String]| -> anyhow::Result<Vec<NamePattern>> {
-        names
-            .iter()
-            .map(|name| {
-                NamePattern::parse(Ecosystem::Pypi, name)
-                    .with_context(|| format!("pypi.private {}: {key}: {name:?}", index.name))
-            })
-            .collect()
-    };
-    Ok(Index {
-        origin: Origin::Private(index.name.as_str().into()),
-        base: index.index.clone(),
-        hosts: AllowedHosts::for_index(&index.index, &[]).into(),
-        credentials: credentials(&index.index, &index.username, index.password.as_ref()),
-        names: patterns("names", &index.names)?,
-        hold: Some(index.hold),
-        volatile: patterns("volatile", &index.volatile)?,
-        trusted: true,
-        closes: false,
-    })
-}
-
-/// What the CPAN side is told.
-fn cpan_settings(config: &Config, data_dir: &Path) -> anyhow::Result<CpanSettings> {
-    let cpan = &config.cpan;
-    let mut keys = Vec::new();
-    for file in &cpan.keys {
-        keys.push(std::fs::read(file).with_context(|| format!("cpan.keys: {} cannot be read", file.display()))?);
-    }
-    let is_default = cpan.upstream == crate::config::Cpan::default().upstream;
-    Ok(CpanSettings {
-        poll: cpan.poll,
-        folder: data_dir.join("cpan"),
-        configured: !is_default || !cpan.private.is_empty(),
-        keyring: Cpan::keyring(&keys).context("cpan.keys")?,
-    })
-}
-
-/// The teapot side, where a repository is configured.
-fn teapot(config: &Config, data_dir: &Path) -> Option<Teapot> {
-    let teapot = &config.teapot;
-    let base = teapot.upstream.as_ref()?;
-    let settings = TeapotSettings {
-        poll: teapot.poll,
-        folder: data_dir.join("teapot"),
-        configured: teapot.upstream != crate::config::Teapot::default().upstream,
-    };
-    let index = Index {
-        origin: Origin::Public,
-        base: base.clone(),
-        hosts: AllowedHosts::for_index(base, &[]).into(),
-        credentials: None,
-        names: Vec::new(),
-        hold: None,
-        volatile: Vec::new(),
-        trusted: teapot.baseline == Baseline::Trust,
-        // The original server waits on a connection that it has answered, and says no length.
-        closes: true,
-    };
-    Some(Teapot::new(settings, index))
-}
-
-fn cpan_public(config: &Config) -> Option<Index> {
-    config.cpan.upstream.as_ref().map(|base| Index {
-        origin: Origin::Public,
-        base: base.clone(),
-        hosts: AllowedHosts::for_index(base, &[]).into(),
-        credentials: None,
-        names: Vec::new(),
-        hold: None,
-        volatile: Vec::new(),
-        trusted: false,
-        closes: false,
-    })
-}
-
-fn cpan_private(config: &Config) -> anyhow::Result<Vec<Index>> {
-    let index = |dark: &crate::config::DarkPan| {
-        let pattern = |prefix: &String| {
-            NamePattern::parse(Ecosystem::Cpan, prefix)
-                .with_context(|| format!("cpan.private {}: prefixes: {prefix:?}", dark.name))
-        };
-        Ok(Index {
-            origin: Origin::Private(dark.name.as_str().into()),
-            base: dark.index.clone(),
-            hosts: AllowedHosts::for_index(&dark.index, &[]).into(),
-            credentials: credentials(&dark.index, &dark.username, dark.password.as_ref()),
-            names: dark.prefixes.iter().map(pattern).collect::<anyhow::Result<_>>()?,
-            hold: Some(std::time::Duration::ZERO),
-            volatile: Vec::new(),
-            trusted: true,
-            closes: false,
-        })
-    };
-    config.cpan.private.iter().map(index).collect()
-}
-
-/// Whether we answer as a proxy, and under which names we are ourselves.
-fn forwarding(config: &Config, packages: &TcpListener, public_url: &str) -> anyhow::Result<package::Forwarding> {
-    let address = packages.local_addr()?;
-    let mut own = vec![address.to_string(), format!("localhost:{}", address.port())];
-    own.push(format!("127.0.0.1:{}", address.port()));
-    own.extend(Url::parse(public_url).ok().map(|url| url.authority().to_owned()));
-    Ok(package::Forwarding { on: config.cpan.forward_proxy, upstream: config.cpan.upstream.clone(), own })
-}
-
-/// Under which names the desk may be addressed: the bound address, this machine, and the public name.
-fn admin_hosts(config: &Config, listener: &TcpListener) -> anyhow::Result<Vec<String>> {
-    let address = listener.local_addr()?;
-    let bound = match address.ip() {
-        std::net::IpAddr::V4(ip) => ip.to_string(),
-        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    let mut hosts = vec![bound, "localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
-    hosts.extend(config.listen.public_url.as_ref().and_then(Url::host_str).map(str::to_owned));
-    Ok(hosts)
 }

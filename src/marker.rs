@@ -35,6 +35,19 @@ pub enum MarkerError {
         /// Its events now.
         now: u64,
     },
+    /// None at all.
+    #[error(
+        "{marker} says that this data folder has a store with {events} events, but {store} is not there; none was made in its place. \
+         Put it back, or `lazaret import` a backup; only if everything was meant to be forgotten, remove {marker}"
+    )]
+    Gone {
+        /// The marker's file.
+        marker: String,
+        /// Its events then.
+        events: u64,
+        /// Where the store should be.
+        store: String,
+    },
     /// The marker cannot be read.
     #[error("{0} cannot be read as an instance marker: {1}; put it back from a backup")]
     Unreadable(String, #[source] Box<dyn std::error::Error + Send + Sync>),
@@ -61,22 +74,38 @@ impl Marker {
         Self { path: data_dir.join("instance.json") }
     }
 
+    /// Refuses a place without a store where there was one, before an empty one is made there.
+    pub fn check_place(&self, store: &Path) -> Result<(), MarkerError> {
+        match self.read()? {
+            Some(Mark { events, .. }) if events > 0 && !store.exists() => {
+                Err(MarkerError::Gone { marker: self.name(), events, store: store.display().to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a store that knows less than the marker.
     pub async fn check(&self, store: &dyn Store) -> Result<(), MarkerError> {
-        let name = || self.path.display().to_string();
-        let bytes = match tokio::fs::read(&self.path).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(MarkerError::Unreadable(name(), error.into())),
-        };
-        let mark: Mark =
-            serde_json::from_slice(&bytes).map_err(|error| MarkerError::Unreadable(name(), error.into()))?;
+        let Some(mark) = self.read()? else { return Ok(()) };
         let (found, now) = (store.id().await?, store.head().await?.sequence);
         if mark.events > 0 && (mark.instance != found || now < mark.events) {
             let Mark { instance: expected, events } = mark;
-            return Err(MarkerError::Forgotten { marker: name(), expected, events, found, now });
+            return Err(MarkerError::Forgotten { marker: self.name(), expected, events, found, now });
         }
         Ok(())
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn read(&self) -> Result<Option<Mark>, MarkerError> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(MarkerError::Unreadable(self.name(), error.into())),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| MarkerError::Unreadable(self.name(), error.into()))
     }
 
     /// Follows the ledger until the house closes.

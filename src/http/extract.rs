@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 
 use super::error::ApiError;
 use crate::domain::{FileName, ProjectName, Sha256};
-use crate::quarantine::view::Encoding;
+use crate::quarantine::prepared::Encoding;
 
 /// The variable parts of a path, percent-decoded; what cannot be decoded is nowhere.
 #[derive(Debug)]

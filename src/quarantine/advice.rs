@@ -66,20 +66,11 @@ impl AdvisoryShelf {
 #[derive(Debug, Clone, Default)]
 pub struct Advice {
     shelf: AdvisoryShelf,
-    /// Versions of the project that somebody here uses.
+    /// Versions of the project that somebody here fetched and may still fetch.
     in_use: Vec<Version>,
 }
 
 impl Advice {
-    /// Of this shelf, about a project with these rows.
-    pub fn new(shelf: AdvisoryShelf, uploads: &[Upload]) -> Self {
-        let used = |upload: &&Upload| upload.state == State::Released && upload.requested.is_some();
-        let mut in_use: Vec<Version> = uploads.iter().filter(used).map(|upload| upload.version.clone()).collect();
-        in_use.sort();
-        in_use.dedup();
-        Self { shelf, in_use }
-    }
-
     /// Identifies what is said of a project. Which versions are in use matters only where something is said of them.
     pub fn digest_of(&self, project: &Project) -> Option<Sha256> {
         let said = self.shelf.advisories.digest_of(project);
@@ -177,6 +168,29 @@ fn join(affecting: &mut Vec<AdvisoryFact>, told: &Vulnerability, version: &Versi
 }
 
 impl Quarantine {
+    /// What advisories say of any version, without regard to what is in use.
+    pub(super) fn advice(&self) -> Advice {
+        Advice { shelf: self.advisories().as_ref().clone(), in_use: Vec::new() }
+    }
+
+    /// What advisories have to say of a project with these rows.
+    pub(super) async fn advice_on(&self, project: &Project, uploads: &[Upload]) -> Result<Advice, QuarantineError> {
+        let mut advice = self.advice();
+        if advice.shelf.advisories.of(project).is_empty() {
+            return Ok(advice);
+        }
+        for upload in uploads.iter().filter(|upload| upload.state == State::Released) {
+            // The house fetches files of its own accord too: the download log knows what went to somebody.
+            let Some(sha256) = &upload.sha256 else { continue };
+            if self.store.last_download(sha256).await?.is_some() {
+                advice.in_use.push(upload.version.clone());
+            }
+        }
+        advice.in_use.sort();
+        advice.in_use.dedup();
+        Ok(advice)
+    }
+
     /// The advisories in force.
     pub fn advisories(&self) -> Arc<AdvisoryShelf> {
         self.advisories.load_full()

@@ -12,14 +12,17 @@ pub use super::target::Target;
 use super::view::View;
 use super::{Quarantine, QuarantineError};
 use crate::domain::{
-    Actor, Decision, EventDraft, EventKind, FileName, KnownProject, Outcome, Pin, Project, Role, RuleKind, Scope,
-    Severity, StandingRule, State, Timestamp, Upload, Version,
+    Actor, Decision, EventDraft, EventKind, KnownProject, Outcome, Pin, Project, Role, RuleKind, Scope, StandingRule,
+    State, Timestamp, Upload,
 };
 use crate::policy;
 use crate::store::{Change, StoreError};
 
 /// How long an approval may wait for the exact pins of a version to be read.
 const PINS_WAIT: Duration = Duration::from_secs(5);
+/// How often a decision is tried, from the rows as they are then, while the house itself writes to them: it does not fail because
+/// a file was just fetched. What another person decided first stands.
+const ATTEMPTS: usize = 5;
 /// The longest reason that is kept.
 const LONGEST_REASON: usize = 2_000;
 
@@ -52,6 +55,16 @@ pub struct Decided {
 impl Quarantine {
     /// Lets held uploads in.
     pub async fn approve(self: &Arc<Self>, request: &Request) -> Result<Decided, QuarantineError> {
+        let mut more = 1..ATTEMPTS;
+        loop {
+            match self.try_approve(request).await {
+                Err(QuarantineError::Conflict { state: State::Held, .. }) if more.next().is_some() => {}
+                decided => return decided,
+            }
+        }
+    }
+
+    async fn try_approve(self: &Arc<Self>, request: &Request) -> Result<Decided, QuarantineError> {
         let reason = checked_reason(&request.reason)?;
         // What was let in and is kept by a freeze may be approved in spite of it.
         let freezes = self.any_freeze();
@@ -108,8 +121,8 @@ impl Quarantine {
             change.uploads.push(upload.clone());
             changed.push(Upload { revision: upload.revision + 1, ..upload });
         }
-        metrics::counter!("lazaret_released_total", "by" => "person").increment(changed.len() as u64);
         self.commit_decision(change, &project, scope == Scope::Project).await?;
+        metrics::counter!("lazaret_released_total", "by" => "person").increment(changed.len() as u64);
         let also_held = self.also_held(&view, &changed).await;
         Ok(Decided { changed, also_held, reached: Vec::new() })
     }
@@ -154,6 +167,22 @@ impl Quarantine {
         to: State,
         kind: EventKind,
     ) -> Result<Decided, QuarantineError> {
+        let mut more = 1..ATTEMPTS;
+        loop {
+            match self.try_close(request, from, to, kind).await {
+                Err(QuarantineError::Conflict { state, .. }) if state == from && more.next().is_some() => {}
+                decided => return decided,
+            }
+        }
+    }
+
+    async fn try_close(
+        self: &Arc<Self>,
+        request: &Request,
+        from: State,
+        to: State,
+        kind: EventKind,
+    ) -> Result<Decided, QuarantineError> {
         require(&request.by, Role::Reviewer)?;
         let reason = checked_reason(&request.reason)?;
         let (project, scope, uploads) = self.covered(request, |state| state == from).await?;
@@ -180,74 +209,7 @@ impl Quarantine {
         Ok(Decided { changed, also_held: Vec::new(), reached })
     }
 
-    /// Rejects a name, or one version of it, before it is ever seen. Released files of it are recalled.
-    pub async fn block(
-        self: &Arc<Self>,
-        target: &Target,
-        by: &Actor,
-        reason: &str,
-    ) -> Result<Vec<Upload>, QuarantineError> {
-        require(by, Role::Admin)?;
-        let reason = checked_reason(reason)?;
-        let (project, version) = named(target)?;
-        let now = self.timekeeper.now();
-        let rule = StandingRule {
-            project: project.clone(),
-            kind: RuleKind::Block { version: version.clone() },
-            by: by.clone(),
-            reason: reason.clone(),
-            at: now,
-        };
-        let mut event = EventDraft::new(now, by.clone(), EventKind::Blocked, reason);
-        event.project = Some(project.clone());
-        event.details = json!({ "version": version });
-        self.commit_decision(Change { rules: vec![rule], events: vec![event], ..Change::default() }, &project, true)
-            .await?;
-        self.judge_known(&project).await?;
-        let uploads = self.store.of(&project).await?;
-        Ok(uploads
-            .into_iter()
-            .filter(|upload| version.as_ref().is_none_or(|version| upload.version.is_same_release(version)))
-            .collect())
-    }
-
-    /// Lifts a block; what it rejected is held again and leaves by the usual rules.
-    pub async fn unblock(
-        self: &Arc<Self>,
-        target: &Target,
-        by: &Actor,
-        reason: &str,
-    ) -> Result<Vec<Upload>, QuarantineError> {
-        require(by, Role::Admin)?;
-        let reason = checked_reason(reason)?;
-        let (project, version) = named(target)?;
-        let rules = self.store.rules_of(&project).await?;
-        let lifted = rules.iter().find(|rule| rule.kind == RuleKind::Block { version: version.clone() });
-        let Some(rule) = lifted else {
-            return Err(QuarantineError::NoSuch(format!(
-                "block of {project}{}",
-                version.map(|version| format!("=={version}")).unwrap_or_default()
-            )));
-        };
-        let mut event = EventDraft::new(self.timekeeper.now(), by.clone(), EventKind::Unblocked, reason.clone());
-        event.project = Some(project.clone());
-        event.details = json!({ "version": version });
-        let change = Change { lifted: vec![rule.key()], events: vec![event], ..Change::default() };
-        let still_bad =
-            |upload: &Upload| upload.verdict.findings.iter().any(|finding| finding.severity == Severity::Critical);
-        let uploads = self.store.of(&project).await?;
-        let closed_by_house = uploads
-            .into_iter()
-            .filter(|upload| matches!(upload.state, State::Rejected | State::Recalled) && !upload.decided_by_person())
-            .filter(|upload| version.as_ref().is_none_or(|version| upload.version.is_same_release(version)))
-            .filter(|upload| !still_bad(upload))
-            .collect();
-        let decided = self.reopen_rows(&project, closed_by_house, by, &reason, change).await?;
-        self.judge_known(&project).await?;
-        Ok(decided.changed)
-    }
-
-    async fn reopen_rows(
+    pub(super) async fn reopen_rows(
         &self,
         project: &Project,
         uploads: Vec<Upload>,
@@ -276,7 +238,12 @@ impl Quarantine {
         Ok(Decided { changed, also_held: Vec::new(), reached: Vec::new() })
     }
 
-    async fn commit_decision(&self, mut change: Change, project: &Project, rules: bool) -> Result<(), QuarantineError> {
+    pub(super) async fn commit_decision(
+        &self,
+        mut change: Change,
+        project: &Project,
+        rules: bool,
+    ) -> Result<(), QuarantineError> {
         self.add_blast_radius(&mut change.events, &change.uploads).await?;
         let first = change.uploads.first().map(|upload| upload.id.clone());
         match self.store.commit(change).await {
@@ -296,127 +263,11 @@ impl Quarantine {
     }
 
     /// Judges a known project again under the present rules, from the last good page.
-    async fn judge_known(self: &Arc<Self>, project: &Project) -> Result<(), QuarantineError> {
+    pub(super) async fn judge_known(self: &Arc<Self>, project: &Project) -> Result<(), QuarantineError> {
         if self.store.project(project).await?.is_some() {
             self.view(project, Freshness::Since(self.timekeeper.now())).await?;
         }
         Ok(())
-    }
-
-    /// The uploads that a request covers, with rows even where there were none.
-    async fn covered(
-        self: &Arc<Self>,
-        request: &Request,
-        wanted: impl Fn(State) -> bool,
-    ) -> Result<(Project, Scope, Vec<Upload>), QuarantineError> {
-        let named_files = |uploads: Vec<Upload>, what: &str| -> Result<Upload, QuarantineError> {
-            let mut candidates: Vec<Upload> = uploads.iter().filter(|upload| wanted(upload.state)).cloned().collect();
-            if candidates.is_empty() {
-                candidates = uploads;
-            }
-            match candidates.len() {
-                0 => Err(QuarantineError::NotFound(what.to_owned())),
-                1 => Ok(candidates.remove(0)),
-                _ => {
-                    let ids: Vec<String> = candidates.iter().map(|upload| upload.id.to_string()).collect();
-                    Err(QuarantineError::BadRequest(format!(
-                        "{what} names several uploads, choose one: {}",
-                        ids.join(", ")
-                    )))
-                }
-            }
-        };
-        let (project, version, single) = match &request.target {
-            Target::Upload(id) => {
-                let upload =
-                    self.store.get(id).await?.ok_or_else(|| QuarantineError::NoSuch(format!("upload {id}")))?;
-                (upload.project.clone(), upload.version.clone(), Some(upload))
-            }
-            Target::File(filename) => {
-                let mut uploads = self.store.named(filename).await?;
-                if uploads.is_empty() {
-                    uploads = self.unwritten(filename).await?;
-                }
-                let upload = named_files(uploads, filename.as_str())?;
-                (upload.project.clone(), upload.version.clone(), Some(upload))
-            }
-            Target::Version(project, version) => (project.clone(), version.clone(), None),
-            Target::Project(project) => {
-                let scope = request.scope.unwrap_or(Scope::Project);
-                if scope != Scope::Project {
-                    return Err(QuarantineError::BadRequest(format!(
-                        "{project} names a project: give a version or a file for scope {scope}"
-                    )));
-                }
-                return Ok((project.clone(), scope, self.rows_of_project(project, wanted).await?));
-            }
-        };
-        let scope = request.scope.unwrap_or(if single.is_some() { Scope::File } else { Scope::Version });
-        let uploads = match (scope, single) {
-            (Scope::File, Some(upload)) => vec![upload],
-            (Scope::File, None) => {
-                let uploads = self.rows_of_version(&project, &version).await?;
-                vec![named_files(uploads, &format!("{project}=={version}"))?]
-            }
-            (Scope::Version, _) => {
-                let uploads = self.rows_of_version(&project, &version).await?;
-                if uploads.is_empty() {
-                    return Err(QuarantineError::NotFound(format!("{project}=={version}")));
-                }
-                if uploads.iter().any(|upload| wanted(upload.state)) {
-                    uploads.into_iter().filter(|upload| wanted(upload.state)).collect()
-                } else {
-                    uploads
-                }
-            }
-            (Scope::Project, _) => self.rows_of_project(&project, wanted).await?,
-        };
-        Ok((project, scope, uploads))
-    }
-
-    /// The rows of a version's files, made for those that have none; the page is read if it never was.
-    async fn rows_of_version(
-        self: &Arc<Self>,
-        project: &Project,
-        version: &Version,
-    ) -> Result<Vec<Upload>, QuarantineError> {
-        let view = self.view(project, Freshness::Usual).await?;
-        // From the store, not from the view: a row may have been written since, and a decision must not come second to that.
-        self.rows_for(&view, view.version(version).map(|entry| entry.file).collect()).await
-    }
-
-    /// The rows of a project's files in a wanted state; made for released files that have none.
-    async fn rows_of_project(
-        self: &Arc<Self>,
-        project: &Project,
-        wanted: impl Fn(State) -> bool,
-    ) -> Result<Vec<Upload>, QuarantineError> {
-        let mut uploads = self.store.of(project).await?;
-        if wanted(State::Released) && self.store.project(project).await?.is_some() {
-            let view = self.view(project, Freshness::Usual).await?;
-            let unwritten = view.files().filter(|entry| entry.row.is_none() && entry.state() == State::Released);
-            let made = self.rows_for(&view, unwritten.map(|entry| entry.file).collect()).await?;
-            uploads.extend(made.into_iter().filter(|upload| upload.revision == 0));
-        }
-        uploads.retain(|upload| wanted(upload.state));
-        Ok(uploads)
-    }
-
-    /// The row of a file that has none yet, found by its name.
-    async fn unwritten(self: &Arc<Self>, filename: &FileName) -> Result<Vec<Upload>, QuarantineError> {
-        let project = match crate::registry::pypi::file_name::project_of(filename) {
-            _ if filename.as_str().contains('/') => {
-                self.teapot_project_of(filename).or_else(|| super::cpan::project_of_name(filename))
-            }
-            Some((name, _, _)) => Some(Project::pypi(name)),
-            None => None,
-        };
-        let Some(project) = project else { return Ok(Vec::new()) };
-        let view = self.view(&project, Freshness::Usual).await?;
-        match view.file(filename) {
-            Some(entry) => Ok(vec![self.row_for(&view, entry.file).await?]),
-            None => Ok(Vec::new()),
-        }
     }
 
     /// Rule 13: no digest known, so the bytes are fetched before anybody vouches for them.
@@ -463,17 +314,6 @@ fn waiver(
         at: now,
     };
     Ok((rule, event))
-}
-
-fn named(target: &Target) -> Result<(Project, Option<Version>), QuarantineError> {
-    match target {
-        Target::Project(project) => Ok((project.clone(), None)),
-        Target::Version(project, version) => Ok((project.clone(), Some(version.clone()))),
-        Target::Upload(_) | Target::File(_) => {
-            let forms = "pypi:NAME, pypi:NAME==VERSION, cpan:NAME or cpan:NAME@VERSION";
-            Err(QuarantineError::BadRequest(format!("a block takes {forms}")))
-        }
-    }
 }
 
 pub(super) fn require(by: &Actor, role: Role) -> Result<(), QuarantineError> {

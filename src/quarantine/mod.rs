@@ -18,11 +18,13 @@ pub mod addresses;
 pub mod advice;
 pub mod assess;
 pub mod baseline;
+mod blocks;
 pub mod break_glass;
 mod budget;
 pub mod cellar;
 pub mod check;
 mod corrections;
+mod coverage;
 pub mod cpan;
 pub mod desk;
 pub mod desk_reading;
@@ -49,6 +51,7 @@ pub mod own_names;
 pub mod pins;
 pub mod policy_trial;
 mod precedence;
+pub mod prepared;
 pub mod pypi;
 mod reading;
 pub mod refresh;
@@ -189,7 +192,7 @@ pub struct Quarantine {
     ahead: budget::Budget,
     downloads: downloads::Notes,
     /// How pages were asked for last.
-    usual: view::Usual,
+    usual: prepared::Usual,
     /// Clients go before errands.
     pub precedence: precedence::Precedence,
     refusals: refusals::Refusals,
@@ -255,7 +258,7 @@ impl Quarantine {
             fetches: fetch::Fetches::new(),
             ahead: budget::Budget::default(),
             downloads: downloads::Notes::default(),
-            usual: view::Usual::default(),
+            usual: prepared::Usual::default(),
             precedence: precedence::Precedence::default(),
             refusals: refusals::Refusals::default(),
             known_tokens: known_tokens::KnownTokens::default(),

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::advice::Advice;
 use super::assess::{self, Bench, Evidence};
 use super::cpan::CpanRecords;
 use super::indexes::{Index, Reading};
 use super::intake::{self, Arrival, Contents, Intake};
+use super::prepared::Encoding;
 use super::pypi::ProjectRecords;
 use super::refresh::Freshness;
 use super::teapot::TeapotRecords;
-use super::view::{Encoding, View};
+use super::view::View;
 use super::{Edition, Quarantine, QuarantineError};
 use crate::archive::Walk;
 use crate::domain::{
@@ -218,7 +218,7 @@ impl Quarantine {
             cpan: self.records_for(known.as_ref(), &said, now).await,
             teapot: self.instances_for(known.as_ref(), &said, &uploads, now).await?,
             pypi: self.python_records(project, &index.origin).await?,
-            advice: Advice::new(self.advisories().as_ref().clone(), &uploads),
+            advice: self.advice_on(project, &uploads).await?,
             waiting: assess::waiting(&uploads),
         };
         let judged_under = Bench {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::advice::Advice;
 use super::assess::{self, Bench, Evidence};
+use super::prepared::{Encoding, PreparedPage};
 use super::reading::{Memory, next_waiver_end};
-use super::view::{Appearance, Encoding, Parts, PreparedPage, View};
+use super::view::{Appearance, Parts, View};
 use super::{Asker, Edition, Quarantine, QuarantineError, toll};
 use crate::domain::{Ecosystem, Examination, KnownProject, Origin, Project, State, Timestamp, Upload};
 use crate::registry::pypi::Format;
@@ -292,7 +292,7 @@ impl Quarantine {
             cpan: records,
             teapot: instances,
             pypi: self.python_records(project, origin).await?,
-            advice: Advice::new(self.advisories().as_ref().clone(), &uploads),
+            advice: self.advice_on(project, &uploads).await?,
             waiting: assess::waiting(&uploads),
         };
         Ok(work(&Bench {

@@ -30,7 +30,7 @@ impl Quarantine {
     /// Answers for pinned versions. Only projects with an advisory have their page looked at.
     pub async fn remedies(self: &Arc<Self>, asked: Vec<(Project, Version)>) -> Result<Vec<Remedies>, QuarantineError> {
         let mut answers = Vec::with_capacity(asked.len());
-        let advice = Advice::new(self.advisories().as_ref().clone(), &[]);
+        let advice = self.advice();
         for (project, version) in asked {
             let told = match self.records_of(&project).await?.releases.get(&version) {
                 Some(record) => record.vulnerabilities.clone(),

@@ -1,16 +1,12 @@
 //! The view: what clients may see of one project now. Immutable, prepared once, dropped when anything changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::HeaderValue;
-
 use super::explain;
 use super::freeze::Freeze;
+use super::prepared::{Encoding, PreparedPage, Rendered};
 use super::{Asker, Edition, QuarantineError, Refusal};
 use crate::domain::{
     CoreMetadata, Examination, FileKind, FileName, KnownFile, KnownProject, Outcome, Project, ReleaseKey, Sha256,
@@ -20,94 +16,8 @@ use crate::policy::{HeldFiles, Mode};
 use crate::registry::pypi::Format;
 use crate::registry::pypi::render::{Page, PageFile, write_html, write_json};
 
-/// Pages smaller than this are sent as they are; below it compression costs more than it saves.
-const WORTH_COMPRESSING: usize = 512;
-
 /// A page that was compressed quickly is compressed better after so long.
 const RECOMPRESS_AFTER: Duration = Duration::from_millis(500);
-
-/// How a page's bytes are wrapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// As they are.
-    Identity,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
-
-impl Encoding {
-    /// The `Content-Encoding`, if there is one to name.
-    pub const fn as_str(self) -> Option<&'static str> {
-        match self {
-            Self::Identity => None,
-            Self::Gzip => Some("gzip"),
-            Self::Zstd => Some("zstd"),
-        }
-    }
-}
-
-/// One page in one format and encoding, ready to be sent.
-#[derive(Debug, Clone)]
-pub struct PreparedPage {
-    /// The bytes.
-    pub body: Bytes,
-    /// Whether they are compressed; a tiny page is not.
-    pub compressed: bool,
-    /// Weak, because the same page may be compressed anew.
-    pub etag: HeaderValue,
-}
-
-#[derive(Debug)]
-struct Rendered {
-    identity: PreparedPage,
-    quick: [OnceLock<Bytes>; 2],
-    small: [OnceLock<Bytes>; 2],
-    /// Whether it was asked for.
-    served: [AtomicBool; 2],
-    /// Whether somebody makes the small one.
-    shrinking: [AtomicBool; 2],
-}
-
-impl Rendered {
-    /// Where this encoding stands; `None` for the page as it is, which a tiny one is sent as.
-    fn place(&self, encoding: Encoding) -> Option<usize> {
-        match encoding {
-            _ if self.identity.body.len() < WORTH_COMPRESSING => None,
-            Encoding::Identity => None,
-            Encoding::Gzip => Some(0),
-            Encoding::Zstd => Some(1),
-        }
-    }
-}
-
-/// How clients asked for a page last: most of those of one house are of one kind, so a cold page is made ready in this way while
-/// what is new in it is written down.
-#[derive(Debug, Default)]
-pub(super) struct Usual(AtomicU8);
-
-impl Usual {
-    const FORMATS: [Format; 3] = [Format::Json, Format::Html, Format::HtmlV1];
-    const ENCODINGS: [Encoding; 3] = [Encoding::Gzip, Encoding::Identity, Encoding::Zstd];
-
-    /// Somebody asked like this.
-    pub(super) fn note(&self, format: Format, encoding: Encoding) {
-        let way = Self::FORMATS.iter().flat_map(|format| Self::ENCODINGS.map(|encoding| (*format, encoding)));
-        let number = way.zip(0..).find_map(|(way, number)| (way == (format, encoding)).then_some(number));
-        let number = number.unwrap_or_default();
-        // Nearly always it is the same: reading does not take the line away from the other processors.
-        if self.0.load(Ordering::Relaxed) != number {
-            self.0.store(number, Ordering::Relaxed);
-        }
-    }
-
-    /// How they will probably ask next.
-    pub(super) fn guess(&self) -> (Format, Encoding) {
-        let number = usize::from(self.0.load(Ordering::Relaxed)) % 9;
-        (Self::FORMATS[number / 3], Self::ENCODINGS[number % 3])
-    }
-}
 
 /// How the policy wants held files to look.
 #[derive(Debug, Clone, Copy)]
@@ -255,13 +165,7 @@ impl View {
 
     /// About how many bytes of memory it takes, for the cache's bound.
     pub fn weight(&self) -> u32 {
-        let pages: usize = self
-            .formats
-            .iter()
-            .flatten()
-            .filter_map(OnceLock::get)
-            .map(|page| page.identity.body.len() + page.identity.body.len() / 2)
-            .sum();
+        let pages: usize = self.formats.iter().flatten().filter_map(OnceLock::get).map(Rendered::weight).sum();
         let facts = self.known.as_ref().map_or(0, |known| known.files.len() * 1_000) + self.rows.len() * 2_500;
         u32::try_from(pages + facts + 1_000).unwrap_or(u32::MAX)
     }
@@ -273,41 +177,26 @@ impl View {
 
     /// Makes the page in this format and encoding, as everybody sees it, before anybody asks for it.
     pub(super) fn prepare(&self, format: Format, encoding: Encoding) {
-        let mode = self.appearance.usual;
-        let rendered = self.formats[mode as usize][format as usize].get_or_init(|| self.render(format, mode));
-        if let Some(place) = rendered.place(encoding) {
-            rendered.quick[place].get_or_init(|| compress(&rendered.identity.body, encoding, Level::Quick));
-        }
+        self.rendered(format, self.appearance.usual).prepare(encoding);
     }
 
     /// The page in this format and encoding, as somebody sees it. Made at the first request, kept for all others.
     pub fn page(self: &Arc<Self>, format: Format, encoding: Encoding, asker: Asker) -> PreparedPage {
         let mode = self.mode_for(asker);
-        let rendered = self.formats[mode as usize][format as usize].get_or_init(|| self.render(format, mode));
-        let Some(place) = rendered.place(encoding) else { return rendered.identity.clone() };
-        let etag = rendered.identity.etag.clone();
-        if let Some(body) = rendered.small[place].get() {
-            return PreparedPage { body: body.clone(), compressed: true, etag };
-        }
-        // A miss is answered with a fast level. Who asks a second time has a better one made behind it: for a page that is asked for
-        // once that would only keep the processor from the next one.
-        let body = rendered.quick[place].get_or_init(|| compress(&rendered.identity.body, encoding, Level::Quick));
-        let is_first = !rendered.served[place].swap(true, Ordering::Relaxed);
-        if !is_first && !rendered.shrinking[place].swap(true, Ordering::Relaxed) {
+        let (page, should_shrink) = self.rendered(format, mode).page(encoding);
+        if should_shrink {
             let view = self.clone();
-            let better = move || {
-                if let Some(rendered) = view.formats[mode as usize][format as usize].get() {
-                    let small = compress(&rendered.identity.body, encoding, Level::Small);
-                    let _ = rendered.small[place].set(small);
-                }
-            };
             tokio::spawn(async move {
-                // Whoever asked first is answered first.
+                // Whoever asked is answered first.
                 tokio::time::sleep(RECOMPRESS_AFTER).await;
-                tokio::task::spawn_blocking(better);
+                tokio::task::spawn_blocking(move || view.rendered(format, mode).shrink(encoding));
             });
         }
-        PreparedPage { body: body.clone(), compressed: true, etag }
+        page
+    }
+
+    fn rendered(&self, format: Format, mode: Mode) -> &Rendered {
+        self.formats[mode as usize][format as usize].get_or_init(|| self.render(format, mode))
     }
 
     fn render(&self, format: Format, mode: Mode) -> Rendered {
@@ -328,21 +217,10 @@ impl View {
             status: known.map_or(&empty_status, |known| &known.status),
             serial: None,
         };
-        let body = match format {
+        Rendered::new(match format {
             Format::Json => write_json(&page),
             Format::Html | Format::HtmlV1 => write_html(&page),
-        };
-        let digest = Sha256::of(&body).to_string();
-        let etag = HeaderValue::try_from(format!("W/\"{}\"", &digest[..32]))
-            .unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
-        let identity = PreparedPage { body: body.into(), compressed: false, etag };
-        Rendered {
-            identity,
-            quick: [const { OnceLock::new() }; 2],
-            small: [const { OnceLock::new() }; 2],
-            served: [const { AtomicBool::new(false) }; 2],
-            shrinking: [const { AtomicBool::new(false) }; 2],
-        }
+        })
     }
 
     /// What the page lists: released files as they are, held versions as yanked with our reason, or not at all.
@@ -550,34 +428,4 @@ pub(super) fn may_leave(upload: &Upload, mode: Mode, freeze: Option<Freeze>) -> 
 /// Known malware, internal names, broken integrity: refused even while the policy only observes.
 fn breaks_a_hard_rule(upload: &Upload) -> bool {
     upload.verdict.outcome == Outcome::Reject || matches!(upload.examination, Examination::Failed { .. })
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Level {
-    Quick,
-    Small,
-}
-
-fn compress(body: &[u8], encoding: Encoding, level: Level) -> Bytes {
-    let compressed = match encoding {
-        Encoding::Identity => None,
-        Encoding::Gzip => {
-            let level = match level {
-                Level::Quick => flate2::Compression::fast(),
-                Level::Small => flate2::Compression::new(7),
-            };
-            let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 3), level);
-            encoder.write_all(body).and_then(|()| encoder.finish()).ok()
-        }
-        Encoding::Zstd => zstd::bulk::compress(
-            body,
-            match level {
-                Level::Quick => 1,
-                Level::Small => 9,
-            },
-        )
-        .ok(),
-    };
-    // Writing to memory does not fail; if it did, an empty page would be wrong, the plain one at least readable.
-    Bytes::from(compressed.unwrap_or_else(|| body.to_vec()))
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lazaret::config::AdvisorySource;
+use lazaret::domain::{FileName, Project};
 use serde_json::{Value, json};
 
 use crate::common::clock::{DAY, HOUR, MINUTE};
@@ -142,8 +143,15 @@ async fn what_the_index_itself_says_to_be_wrong_with_a_release_is_told_without_a
     assert_eq!(weak["evidence"]["advisories"][0]["sources"], json!(["the index"]));
 }
 
-/// A house where version 1.0 with a weakness is in use, and 1.1 comes out that mends it.
-async fn with_a_fix(others: &[&str]) -> (tempfile::TempDir, TestHouse, crate::common::wheels::Built) {
+/// Who fetched the weak version.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Client,
+    TheHouse,
+}
+
+/// A house that has version 1.0 with a weakness, and 1.1 comes out that mends it.
+async fn with_a_fix(others: &[&str], fetched: By) -> (tempfile::TempDir, TestHouse, crate::common::wheels::Built) {
     let folder = folder();
     let fixed = json!([{"introduced": "0"}, {"fixed": "1.1"}]);
     // The number that it names is no source of its own; another database's record under the same number is.
@@ -153,7 +161,15 @@ async fn with_a_fix(others: &[&str]) -> (tempfile::TempDir, TestHouse, crate::co
     let house = reading(folder.path()).start().await;
     let says = "Author-email: Ada <ada@figlief.example>";
     let used = house.pypi.publish("quaymaster", "1.0").at(house.days_ago(200)).says(says).wheel();
-    assert_eq!(house.get_file("quaymaster", &used).await.status, 200);
+    house.page("quaymaster").await;
+    match fetched {
+        By::Client => assert_eq!(house.get_file("quaymaster", &used).await.status, 200),
+        By::TheHouse => {
+            let project: Project = "pypi:quaymaster".parse().expect("a project");
+            let filename = FileName::parse(&used.filename).expect("a file name");
+            house.house.quarantine().fetch_file(&project, &filename).await.expect("fetched ahead");
+        }
+    }
     house.house.run_due_jobs().await;
     let fix = house.pypi.publish("quaymaster", "1.1").says(says).wheel();
     house.pages_expire().await;
@@ -164,7 +180,7 @@ async fn with_a_fix(others: &[&str]) -> (tempfile::TempDir, TestHouse, crate::co
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fix_of_what_is_in_use_that_two_sources_know_waits_four_hours() {
-    let (_folder, house, fix) = with_a_fix(&["PYSEC-2026-3"]).await;
+    let (_folder, house, fix) = with_a_fix(&["PYSEC-2026-3"], By::Client).await;
     let upload = house.upload("quaymaster", &fix.filename).await;
     assert_eq!((&upload["verdict"], &upload["state"]), (&json!("hold"), &json!("held")), "{upload:#}");
     assert!(upload["hold_until"].to_string().starts_with("\"2026-11-22T16:0"), "four hours: {upload:#}");
@@ -177,7 +193,7 @@ async fn a_fix_of_what_is_in_use_that_two_sources_know_waits_four_hours() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fix_that_only_one_source_knows_asks_a_person_and_waits_as_usual_all_the_same() {
-    let (_folder, house, fix) = with_a_fix(&[]).await;
+    let (_folder, house, fix) = with_a_fix(&[], By::Client).await;
     let upload = house.upload("quaymaster", &fix.filename).await;
     assert_eq!(upload["verdict"], "review", "{upload:#}");
     assert!(upload["hold_until"].to_string().starts_with("\"2026-11-25T12:0"), "{upload:#}");
@@ -185,6 +201,14 @@ async fn a_fix_that_only_one_source_knows_asks_a_person_and_waits_as_usual_all_t
     assert_eq!(house.get_file("quaymaster", &fix).await.status, 403);
     house.pass(DAY * 3).await;
     assert_eq!(house.get_file("quaymaster", &fix).await.status, 200, "a fix is not kept longer than anything else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fix_of_what_only_the_house_itself_has_fetched_waits_as_usual() {
+    let (_folder, house, fix) = with_a_fix(&["PYSEC-2026-3"], By::TheHouse).await;
+    let upload = house.upload("quaymaster", &fix.filename).await;
+    assert!(upload["hold_until"].to_string().starts_with("\"2026-11-25T12:0"), "three days: {upload:#}");
+    assert_eq!(finding(&upload, "security-fix"), None, "{upload:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,14 +41,8 @@ async fn rule_20_an_empty_store_where_decisions_existed_refuses_to_start() {
     house.house.stop().await;
 
     // Somebody restores only part of the folder: the facts are gone, the marker says that there were some.
-    let mut lost = 0;
-    for entry in std::fs::read_dir(&data).expect("the data folder").map(|entry| entry.expect("an entry").path()) {
-        if entry.is_dir() && entry.file_name().is_some_and(|name| !name.to_string_lossy().contains("blob")) {
-            std::fs::remove_dir_all(&entry).expect("removed");
-            lost += 1;
-        }
-    }
-    assert!(lost > 0, "the store is a folder in {}", data.display());
+    let store = data.join("store");
+    std::fs::remove_dir_all(&store).expect("the store is a folder");
     let mut config = lazaret::config::Config::default();
     let any_port = "127.0.0.1:0".parse().expect("an address");
     config.listen.packages = any_port;
@@ -56,9 +50,17 @@ async fn rule_20_an_empty_store_where_decisions_existed_refuses_to_start() {
     config.listen.admin = any_port;
     config.store.data_dir = data;
     config.pypi.upstream = Some(upstream);
-    let refused = lazaret::house::House::start(config, house.clock.clone()).await;
-    let error = refused.expect_err("rejected files would be served");
-    insta::assert_snapshot!(crate::common::normal::text(&format!("{error:#}"), &[(&house.folder.path().display().to_string(), "[folder]")]), @"[folder]/data/instance.json says that this data folder belongs to the store UUID, which had 4 events; the store here is UUID with 0. Rejected files would be served again. Put the right store back, or `lazaret import` a backup; only if everything was meant to be forgotten, remove [folder]/data/instance.json");
+    let refused = async || {
+        let refused = lazaret::house::House::start(config.clone(), house.clock.clone()).await;
+        let error = format!("{:#}", refused.expect_err("rejected files would be served"));
+        crate::common::normal::text(&error, &[(&house.folder.path().display().to_string(), "[folder]")])
+    };
+    insta::assert_snapshot!(refused().await, @"[folder]/data/instance.json says that this data folder has a store with 4 events, but [folder]/data/store is not there; none was made in its place. Put it back, or `lazaret import` a backup; only if everything was meant to be forgotten, remove [folder]/data/instance.json");
+    assert!(!store.exists(), "an empty store would look like one that was put back");
+
+    // And an empty one in its place.
+    std::fs::create_dir(&store).expect("a folder");
+    insta::assert_snapshot!(refused().await, @"[folder]/data/instance.json says that this data folder belongs to the store UUID, which had 4 events; the store here is UUID with 0. Rejected files would be served again. Put the right store back, or `lazaret import` a backup; only if everything was meant to be forgotten, remove [folder]/data/instance.json");
 }
 
 const OBSERVE: &str = "mode = \"observe\"\n[namespaces]\npypi = [\"acme-*\"]\n";

@@ -14,7 +14,7 @@ use super::super::error::ApiError;
 use super::super::extract::{self, Wanted};
 use super::file::if_range_holds;
 use crate::domain::{Sha256, State as UploadState, probe};
-use crate::quarantine::view::Encoding;
+use crate::quarantine::prepared::Encoding;
 use crate::quarantine::{Quarantine, Refusal};
 
 /// Bytes that are always the same, with their validator.

@@ -16,6 +16,7 @@ mod listings;
 mod mend;
 mod open;
 mod rules;
+mod shelf;
 mod shelves;
 mod snapshots;
 mod tokens;
