@@ -1,6 +1,6 @@
 //! Collect, then judge, then decide: the facts of an upload become a dossier, the dossier findings, the findings a verdict.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::advice::Advice;
@@ -10,11 +10,13 @@ use super::teapot::TeapotRecords;
 use crate::archive::Walk;
 use crate::corpus::{Corpus, Neighbour};
 use crate::domain::{
-    Ecosystem, FileKind, FileName, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind, Sha256,
-    StandingRule, State, Timestamp, Upload, Verdict, Version, Yanked,
+    Decision, Ecosystem, FileKind, FileName, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind,
+    Sha256, StandingRule, State, Timestamp, Upload, Verdict, Version, Yanked,
 };
 use crate::policy::{self, Case, Policy};
-use crate::signals::{self, About, AdvisoryFacts, ChangedFile, Dossier, ProjectFacts, Timeline, security_fix};
+use crate::signals::{
+    self, About, AcceptedName, AdvisoryFacts, ChangedFile, Dossier, ProjectFacts, Timeline, security_fix,
+};
 
 /// So many hidden files stand in a dossier.
 const MOST_HIDDEN_TOLD: usize = 10;
@@ -32,6 +34,8 @@ pub struct Evidence {
     pub advice: Advice,
     /// Python files that wait here or were refused: the releases after them are not compared with these.
     pub waiting: BTreeSet<FileName>,
+    /// Look-alike names that a person has let in.
+    pub accepted: Vec<AcceptedName>,
 }
 
 /// Everything that judging needs besides the facts themselves.
@@ -63,7 +67,7 @@ impl Bench<'_> {
             text.push_str(&rule.at.to_string());
             text.push(if expired { '-' } else { '+' });
         }
-        let Evidence { cpan, teapot, pypi, advice, waiting } = self.evidence;
+        let Evidence { cpan, teapot, pypi, advice, waiting, accepted } = self.evidence;
         let digests = [
             cpan.as_ref().map(CpanRecords::digest),
             teapot.as_ref().map(TeapotRecords::digest),
@@ -76,6 +80,9 @@ impl Bench<'_> {
         for filename in waiting {
             text.push('\n');
             text.push_str(filename.as_str());
+        }
+        for AcceptedName { target, by, version } in accepted {
+            text.push_str(&format!("\n{target} {by} {version}"));
         }
         Sha256::of(text.as_bytes())
     }
@@ -107,6 +114,7 @@ impl Bench<'_> {
             internal: self.policy.is_internal(&known.project),
             hidden: known.hidden.iter().take(MOST_HIDDEN_TOLD).cloned().collect(),
             private_namesake: self.namesake.map(str::to_owned),
+            accepted: self.evidence.accepted.clone(),
             timeline: Arc::new(timeline),
         }
     }
@@ -289,6 +297,27 @@ impl Bench<'_> {
 pub fn waiting(uploads: &[Upload]) -> BTreeSet<FileName> {
     let waits = |upload: &&Upload| upload.project.ecosystem == Ecosystem::Pypi && upload.state != State::Released;
     uploads.iter().filter(waits).map(|upload| upload.filename.clone()).collect()
+}
+
+/// The names that findings of these rows call confusable, and that a person let in all the same; none once a person refused a release.
+pub fn accepted(uploads: &[Upload]) -> Vec<AcceptedName> {
+    let refused = |upload: &Upload| matches!(upload.state, State::Rejected | State::Recalled);
+    if uploads.iter().any(|upload| refused(upload) && upload.decided_by_person()) {
+        return Vec::new();
+    }
+    let let_in = uploads.iter().filter(|upload| upload.state == State::Released && upload.decided_by_person());
+    let mut decided: Vec<(&Decision, &Upload)> =
+        let_in.filter_map(|upload| Some((upload.decision.as_ref()?, upload))).collect();
+    decided.sort_by_key(|(decision, upload)| (decision.at, &upload.id));
+    let mut accepted = BTreeMap::new();
+    for (decision, upload) in decided {
+        for finding in upload.verdict.findings.iter().filter(|finding| finding.signal == signals::typosquat::ID) {
+            let Some(target) = finding.evidence["target"].as_str() else { continue };
+            let (by, version) = (decision.by.to_string(), upload.version.clone());
+            accepted.entry(target.to_owned()).or_insert(AcceptedName { target: target.to_owned(), by, version });
+        }
+    }
+    accepted.into_values().collect()
 }
 
 impl Evidence {

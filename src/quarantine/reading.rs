@@ -220,6 +220,7 @@ impl Quarantine {
             pypi: self.python_records(project, &index.origin).await?,
             advice: self.advice_on(project, &uploads).await?,
             waiting: assess::waiting(&uploads),
+            accepted: assess::accepted(&uploads),
         };
         let judged_under = Bench {
             policy: &policy,

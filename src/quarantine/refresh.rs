@@ -294,6 +294,7 @@ impl Quarantine {
             pypi: self.python_records(project, origin).await?,
             advice: self.advice_on(project, &uploads).await?,
             waiting: assess::waiting(&uploads),
+            accepted: assess::accepted(&uploads),
         };
         Ok(work(&Bench {
             policy: &policy,

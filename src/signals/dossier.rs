@@ -41,9 +41,23 @@ pub struct ProjectFacts {
     pub hidden: Vec<HiddenFile>,
     /// The private index that shows the same name.
     pub private_namesake: Option<String>,
+    /// The well-known names that a person let it in in spite of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedName>,
     /// All of its releases; a dossier keeps of it what surrounds its own release.
     #[serde(skip)]
     pub timeline: Arc<Timeline>,
+}
+
+/// A person let a release in that looks, by its name, like a well-known project: for this project the question is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedName {
+    /// The well-known name.
+    pub target: String,
+    /// Who.
+    pub by: String,
+    /// Which release.
+    pub version: Version,
 }
 
 /// A known file for which the upstream now promises something else.

@@ -51,7 +51,7 @@ pub mod young_project;
 
 pub use advisory_facts::{AdvisoryFact, AdvisoryFacts, Feed, FixFact};
 pub use cpan_facts::{ChecksumsVerdict, CpanFacts, EarlierRelease, ForeignPackage, OwnershipMove, SignatureState};
-pub use dossier::{ChangedFile, Dossier, ProjectFacts};
+pub use dossier::{AcceptedName, ChangedFile, Dossier, ProjectFacts};
 pub use history::{Habits, History, Release, Timeline};
 pub use pypi_facts::{
     Account, Attestation, Companion, FailedReading, NewRequirement, OwnerChange, PublisherFacts, PypiFacts,

@@ -56,6 +56,7 @@ pub(super) fn dossier(cpan: CpanFacts) -> Dossier {
             internal: false,
             hidden: Vec::new(),
             private_namesake: None,
+            accepted: Vec::new(),
             timeline: Arc::default(),
         },
         version: Version::parse(Ecosystem::Cpan, "1.1").unwrap(),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use time::Duration;
 
-use super::{About, Dossier, ProjectFacts, Signal, SignalMeta, finding};
+use super::{About, AcceptedName, Dossier, ProjectFacts, Signal, SignalMeta, finding};
 use crate::corpus::{Confusion, Neighbour};
 use crate::domain::{Confidence, Family, Finding, Severity};
 
@@ -11,8 +11,11 @@ use crate::domain::{Confidence, Family, Finding, Severity};
 #[derive(Debug)]
 pub struct Typosquat;
 
+/// What its findings are called.
+pub const ID: &str = "typosquat";
+
 static META: SignalMeta = SignalMeta {
-    id: "typosquat",
+    id: ID,
     question: "Does the name look like a well-known or internal one?",
     family: Family::Name,
     about: About::Project,
@@ -24,8 +27,8 @@ const MOST_FOR_COMBO: u8 = 12;
 /// Squats are found and removed within days or months: a project that has been in the index for this long is none.
 const ESTABLISHED: Duration = Duration::days(365);
 
-/// What is left of the points then: worth knowing beside other findings.
-const MOST_IF_ESTABLISHED: u8 = 15;
+/// What is left of the points then, or once a person has let the name in: worth knowing beside other findings.
+const MOST_IF_ANSWERED: u8 = 15;
 
 /// A name alone proves nothing.
 const MOST: u8 = 95;
@@ -45,10 +48,10 @@ impl Signal for Typosquat {
             return Vec::new();
         }
         let established = is_established(project);
-        let weighed = project
-            .neighbours
-            .iter()
-            .map(|neighbour| (points(neighbour, established) / doubt(dossier, neighbour), neighbour));
+        let weighed = project.neighbours.iter().map(|neighbour| {
+            let is_answered = established || accepted(project, neighbour).is_some();
+            (points(neighbour, is_answered) / doubt(dossier, neighbour), neighbour)
+        });
         let heaviest = weighed.reduce(|one, other| if other.0 > one.0 { other } else { one });
         let Some((points, neighbour)) = heaviest.filter(|(points, _)| *points >= FEWEST) else {
             return Vec::new();
@@ -57,6 +60,13 @@ impl Signal for Typosquat {
             70.. => Severity::High,
             30.. => Severity::Medium,
             _ => Severity::Low,
+        };
+        let accepted = accepted(project, neighbour);
+        let sentence = match accepted {
+            Some(AcceptedName { by, version, .. }) => {
+                format!("{} {by} let {version} in under it.", neighbour.sentence())
+            }
+            None => neighbour.sentence(),
         };
         let evidence = json!({
             "target": neighbour.target,
@@ -67,8 +77,9 @@ impl Signal for Typosquat {
             "score": neighbour.score,
             "signs": neighbour.signs,
             "established": established,
+            "accepted": accepted,
         });
-        vec![finding(&META, (severity, Confidence::Medium, points), neighbour.sentence(), evidence)]
+        vec![finding(&META, (severity, Confidence::Medium, points), sentence, evidence)]
     }
 }
 
@@ -78,6 +89,12 @@ fn doubt(dossier: &Dossier, neighbour: &Neighbour) -> u8 {
     if held.into_iter().any(|name| **name == *neighbour.target) { 4 } else { 1 }
 }
 
+/// Who let a release of this project in though its name looks like that one, if somebody did: asked once, people need not be
+/// asked again for every release.
+fn accepted<'a>(project: &'a ProjectFacts, neighbour: &Neighbour) -> Option<&'a AcceptedName> {
+    project.accepted.iter().find(|accepted| accepted.target == neighbour.target)
+}
+
 /// Whether the project was in the index long before it was first seen here.
 fn is_established(project: &ProjectFacts) -> bool {
     project.oldest_upload.is_some_and(|oldest| project.first_read - oldest > ESTABLISHED)
@@ -85,13 +102,13 @@ fn is_established(project: &ProjectFacts) -> bool {
 
 /// The score in hundredths, within what a name alone may weigh.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=95 first")]
-fn points(neighbour: &Neighbour, established: bool) -> u8 {
+fn points(neighbour: &Neighbour, is_answered: bool) -> u8 {
     let mut most = MOST;
     if neighbour.kind == Confusion::Combo {
         most = most.min(MOST_FOR_COMBO);
     }
-    if established && !neighbour.internal {
-        most = most.min(MOST_IF_ESTABLISHED);
+    if is_answered && !neighbour.internal {
+        most = most.min(MOST_IF_ANSWERED);
     }
     // What is no number counts for nothing.
     (neighbour.score * 100.0).round().clamp(0.0, f64::from(most)) as u8

@@ -10,7 +10,7 @@ use lazaret::domain::{
 use lazaret::policy::Policy;
 use lazaret::quarantine::assess::{Bench, Evidence};
 use lazaret::quarantine::pypi::{AccountRecord, ProjectRecords};
-use lazaret::signals::{Account, ProjectFacts};
+use lazaret::signals::{AcceptedName, Account, ProjectFacts, typosquat};
 use serde::Deserialize;
 use time::format_description::well_known::Rfc3339;
 
@@ -85,6 +85,8 @@ fn known(recorded: &Recorded) -> KnownProject {
 
 /// Every release of every recorded project, judged under this policy on the day it came, with every index and metadata signal
 /// on, in the order of time.
+///
+/// People let in what they are asked about, since all of it is ordinary.
 pub(super) fn judge_all(policy: &Policy) -> Vec<Judged> {
     let corpus = Corpus::embedded(Ecosystem::Pypi);
     let projects: Vec<(Recorded, KnownProject)> = recorded()
@@ -111,6 +113,7 @@ pub(super) fn judge_all(policy: &Policy) -> Vec<Judged> {
         .collect();
     let mut accounts: BTreeMap<String, AccountRecord> = BTreeMap::new();
     let mut times: BTreeMap<usize, Vec<Timestamp>> = BTreeMap::new();
+    let mut accepted: BTreeMap<usize, Vec<AcceptedName>> = BTreeMap::new();
     order
         .into_iter()
         .map(|(published, place, file)| {
@@ -132,6 +135,7 @@ pub(super) fn judge_all(policy: &Policy) -> Vec<Judged> {
                 record.usually_together |= usual;
             }
             evidence.pypi = Some(records);
+            evidence.accepted = accepted.get(&place).cloned().unwrap_or_default();
             // Whoever yanked it did so later; what it was yanked for is another question than whether it was ordinary.
             file.file.yanked = lazaret::domain::Yanked::No;
             let facts = ProjectFacts {
@@ -139,10 +143,19 @@ pub(super) fn judge_all(policy: &Policy) -> Vec<Judged> {
                 versions: times[&place].len(),
                 oldest_upload: times[&place].first().copied(),
                 version_span: None,
+                accepted: evidence.accepted.clone(),
                 ..facts[place].clone()
             };
             let bench = bench(policy, &corpus, &evidence, published + time::Duration::HOUR);
             let verdict = bench.judge(&bench.dossier(&facts, &file, published, None, None));
+            let name = verdict.findings.iter().find(|finding| finding.signal == typosquat::ID);
+            if let Some(target) = name.and_then(|finding| finding.evidence["target"].as_str())
+                && verdict.outcome == Outcome::Review
+            {
+                let version = file.file.version.clone();
+                let name = AcceptedName { target: target.to_owned(), by: "ada (reviewer)".to_owned(), version };
+                accepted.entry(place).or_default().push(name);
+            }
             Judged { project: recorded.name.clone(), version: file.file.version.to_string(), published, verdict }
         })
         .collect()

@@ -72,3 +72,28 @@ async fn judging_again_from_memory_does_not_settle_what_the_index_disputes() {
     let refused = house.get_file("quaymaster", &held).await;
     assert!(refused.reason.contains("promises other bytes"), "{} {}", refused.status, refused.reason);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_alike_name_that_a_person_let_in_is_asked_about_once_unless_it_is_taken_back() {
+    let house = TestHouse::start().await;
+    let first = house.pypi.publish("reqeusts", "1.0").wheel();
+    house.page("reqeusts").await;
+    assert_eq!(house.upload("reqeusts", &first.filename).await["verdict"], "review");
+    house.approve(&first.filename).await;
+
+    let second = house.pypi.publish("reqeusts", "1.1").wheel();
+    house.pages_expire().await;
+    house.page("reqeusts").await;
+    let upload = house.upload("reqeusts", &second.filename).await;
+    // It waits for its time as everything does, and says why nobody is asked.
+    assert_eq!((&upload["verdict"], &upload["state"]), (&json!("hold"), &json!("held")), "{upload:#}");
+    let finding = upload["findings"].as_array().expect("findings").iter().find(|it| it["signal"] == "typosquat");
+    let summary = finding.map(|finding| finding["summary"].to_string()).unwrap_or_default();
+    assert!(summary.contains("let 1.0 in under it."), "{upload:#}");
+
+    assert_eq!(house.decide("recall", &first.filename).await.status, 200);
+    house.pages_expire().await;
+    house.page("reqeusts").await;
+    let upload = house.upload("reqeusts", &second.filename).await;
+    assert_eq!(upload["verdict"], "review", "whoever takes it back asks anew: {upload:#}");
+}
