@@ -224,6 +224,46 @@ impl Upload {
 }
 
 #[cfg(test)]
+impl Upload {
+    /// A held file of six 1.0, first seen at this time, of which nothing else is known.
+    pub(crate) fn sample(first_seen: Timestamp) -> Self {
+        let project: Project = "pypi:six".parse().expect("a project");
+        let filename = FileName::parse("six-1.0.tar.gz").expect("a file name");
+        Self {
+            id: UploadId::of(&project, &filename, None),
+            project,
+            version: Version::pypi("1.0").expect("a version"),
+            filename,
+            promise: None,
+            origin: Origin::Public,
+            sha256: None,
+            size: None,
+            state: State::Held,
+            examination: Examination::None,
+            published: None,
+            first_seen,
+            clock_start: first_seen,
+            hold_until: None,
+            verdict: Verdict {
+                outcome: super::Outcome::Release,
+                until: None,
+                score: super::Score::NONE,
+                reason: "seen".into(),
+                findings: Vec::new(),
+                policy: Sha256::of(b"policy"),
+            },
+            dossier: None,
+            decision: None,
+            metadata: None,
+            pins: None,
+            requested: None,
+            passed: None,
+            revision: 1,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::ProjectName;

@@ -86,15 +86,11 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::{
-        Confidence, FileName, Finding, Origin, Outcome, Project, Severity, Sha256, State, UploadId, Verdict, Version,
-    };
+    use crate::domain::{Confidence, Finding, Outcome, Severity, Verdict};
 
     const NOON: Timestamp = datetime!(2026-11-22 12:00 UTC);
 
     fn upload(signal: &'static str, points: u8) -> Upload {
-        let project: Project = "pypi:six".parse().unwrap();
-        let filename = FileName::parse("six-1.0.tar.gz").unwrap();
         let finding = Finding {
             signal: signal.into(),
             family: crate::domain::Family::Name,
@@ -104,37 +100,9 @@ mod tests {
             summary: "seen".into(),
             evidence: serde_json::Value::Null,
         };
-        Upload {
-            id: UploadId::of(&project, &filename, None),
-            project,
-            version: Version::pypi("1.0").unwrap(),
-            filename,
-            promise: None,
-            origin: Origin::Public,
-            sha256: None,
-            size: None,
-            state: State::Held,
-            examination: Examination::None,
-            published: None,
-            first_seen: NOON,
-            clock_start: NOON,
-            hold_until: None,
-            verdict: Verdict {
-                outcome: Outcome::Review,
-                until: None,
-                score: Score::hundredths(points),
-                reason: "seen".into(),
-                findings: vec![finding],
-                policy: Sha256::of(b"policy"),
-            },
-            dossier: None,
-            decision: None,
-            metadata: None,
-            pins: None,
-            requested: None,
-            passed: None,
-            revision: 1,
-        }
+        let row = Upload::sample(NOON);
+        let (outcome, score) = (Outcome::Review, Score::hundredths(points));
+        Upload { verdict: Verdict { outcome, score, findings: vec![finding], ..row.verdict.clone() }, ..row }
     }
 
     fn token(role: Role) -> Actor {

@@ -140,9 +140,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::{
-        Actor, Decision, Examination, FileName, Outcome, Role, Score, Sha256, UploadId, Verdict, Version,
-    };
+    use crate::domain::{Actor, Decision, Role};
 
     const SINCE: Timestamp = datetime!(2026-11-25 12:00 UTC);
 
@@ -156,8 +154,6 @@ mod tests {
     }
 
     fn upload(state: State, first_seen: i64, clock_start: i64, decision: Option<(bool, Scope, i64)>) -> Upload {
-        let project: Project = "pypi:six".parse().unwrap();
-        let filename = FileName::parse("six-1.0.tar.gz").unwrap();
         let person = Actor::Token { name: "rob".into(), role: Role::Reviewer };
         let decision = decision.map(|(by_person, scope, at)| Decision {
             by: if by_person { person } else { Actor::house("release") },
@@ -166,37 +162,7 @@ mod tests {
             scope,
             expires: None,
         });
-        Upload {
-            id: UploadId::of(&project, &filename, None),
-            project,
-            version: Version::pypi("1.0").unwrap(),
-            filename,
-            promise: None,
-            origin: Origin::Public,
-            sha256: None,
-            size: None,
-            state,
-            examination: Examination::None,
-            published: None,
-            first_seen: hours(first_seen),
-            clock_start: hours(clock_start),
-            hold_until: None,
-            verdict: Verdict {
-                outcome: Outcome::Release,
-                until: None,
-                score: Score::NONE,
-                reason: "x".into(),
-                findings: Vec::new(),
-                policy: Sha256::of(b"policy"),
-            },
-            dossier: None,
-            decision,
-            metadata: None,
-            pins: None,
-            requested: None,
-            passed: None,
-            revision: 1,
-        }
+        Upload { state, clock_start: hours(clock_start), decision, ..Upload::sample(hours(first_seen)) }
     }
 
     #[test]
