@@ -44,6 +44,18 @@ fn the_dashboard_and_the_alerts_ask_for_metrics_that_are_counted() {
 }
 
 #[test]
+fn an_alert_on_an_increase_sees_the_first_one() {
+    lazaret::telemetry::metrics::install();
+    let rendered = lazaret::telemetry::metrics::render();
+    let alerts = read("deploy/alerts.yaml");
+    let increases: Vec<&str> = alerts.split("increase(").skip(1).filter_map(|rest| rest.split('[').next()).collect();
+    assert!(increases.contains(&"lazaret_alarms_total"), "{increases:?}");
+    for name in increases {
+        assert!(rendered.lines().any(|line| line.starts_with(&format!("{name} "))), "{name} does not begin at zero");
+    }
+}
+
+#[test]
 fn every_alert_links_a_section_of_the_runbook() {
     let (alerts, runbook) = (read("deploy/alerts.yaml"), read("deploy/RUNBOOK.md"));
     let sections: BTreeSet<String> = runbook
@@ -69,6 +81,8 @@ fn the_unit_runs_the_program_with_few_rights() {
     {
         assert!(unit.lines().any(|own| own == line), "{line}");
     }
+    let (head, service) = unit.split_once("[Service]").expect("a service");
+    assert!(head.contains("StartLimitBurst=") && !service.contains("StartLimit"), "systemd reads it in [Unit] only");
     let container = read("deploy/Containerfile");
     assert!(container.contains("USER 10001") && container.contains("rust:1.95"), "as Cargo.toml's rust-version");
     assert!(read("Cargo.toml").contains("rust-version = \"1.95\""));

@@ -5,6 +5,16 @@ use std::sync::OnceLock;
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+/// Counted from zero: Prometheus sees no increase where a series begins, and an alert must see the first one.
+const FROM_ZERO: [&str; 6] = [
+    "lazaret_alarms_total",
+    "lazaret_advisories_failed_total",
+    "lazaret_refusals_total",
+    "lazaret_sign_ins_failed_total",
+    "lazaret_stale_pages_total",
+    "lazaret_store_snapshots_set_aside_total",
+];
+
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// From a hot page to a large file over a slow line, in seconds.
@@ -37,6 +47,9 @@ fn start() -> Option<PrometheusHandle> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;
     describe();
+    for name in FROM_ZERO {
+        metrics::counter!(name).increment(0);
+    }
     Some(handle)
 }
 
@@ -56,12 +69,15 @@ fn describe() {
     describe_counter!("lazaret_store_flushes_total", "How often the store was made durable");
     describe_counter!("lazaret_requests_total", "Requests of clients, by listener, route and status");
     describe_histogram!("lazaret_request_seconds", "Time until our answer began, by listener and route");
-    describe_counter!("lazaret_refusals_total", "Files refused to clients, by ecosystem and state");
+    describe_counter!("lazaret_refusals_total", "Files refused to clients");
     describe_counter!(
         "lazaret_would_refuse_total",
         "Files served only because the policy observes, by ecosystem and outcome"
     );
     describe_counter!("lazaret_refusals_not_noted_total", "Requests that the daily report does not count");
+    describe_counter!("lazaret_alarms_total", "How often something changed that should never change");
+    describe_counter!("lazaret_sign_ins_failed_total", "Requests with a wrong token");
+    describe_counter!("lazaret_store_snapshots_set_aside_total", "How often the store set a damaged snapshot aside");
     describe_counter!("lazaret_decisions_total", "Uploads moved, by ecosystem, new state and who decided");
     describe_counter!("lazaret_findings_total", "Findings with weight in verdicts that were made, by signal");
     describe_counter!("lazaret_advisories_failed_total", "How often the advisories could not be read");
