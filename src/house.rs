@@ -184,6 +184,9 @@ impl House {
 
     /// Does all background work that is due now, once: for tests with a hand-moved clock.
     pub async fn run_due_jobs(&self) {
+        if let Err(error) = self.quarantine.write_downloads().await {
+            tracing::error!(%error, "the downloads could not be written down");
+        }
         if let Err(error) = self.quarantine.poll_cpan().await {
             tracing::error!(%error, "the CPAN mirror could not be polled");
         }
