@@ -131,7 +131,7 @@ impl Report {
                 entry.line.to_string(),
                 entry.what.clone(),
                 entry.verdict.as_str().to_owned(),
-                entry.until.as_deref().map(text::time).unwrap_or_default(),
+                entry.until.as_deref().map(text::end).unwrap_or_default(),
                 entry.reason.clone(),
                 entry.id.clone().unwrap_or_default(),
             ]);
@@ -257,7 +257,7 @@ impl Report {
 /// An entry in one sentence.
 fn sentence(entry: &Judged) -> String {
     let until = entry.until.as_deref().filter(|_| !entry.reason.contains(" until "));
-    let until = until.map(|until| format!(", until {}", text::time(until))).unwrap_or_default();
+    let until = until.map(|until| format!(", until {}", text::end(until))).unwrap_or_default();
     let show = entry.id.as_deref().map(|id| format!("; see `lazaret show {id}`")).unwrap_or_default();
     let verdict = match entry.verdict {
         Verdict::Refused => "would be refused",

@@ -83,7 +83,7 @@ fn page(answer: &Json) -> String {
         let verdict = |key: &str| {
             let verdict = change.get(key).unwrap_or(&Json::Null);
             let until = verdict.get("until").and_then(Json::as_str);
-            let until = until.map_or_else(String::new, |until| format!(" until {}", text::time(until)));
+            let until = until.map_or_else(String::new, |until| format!(" until {}", text::end(until)));
             let score = verdict.get("score").and_then(Json::as_f64).unwrap_or_default();
             format!("{}{until} (score {score:.2})", string(verdict, "outcome"))
         };

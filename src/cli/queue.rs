@@ -47,7 +47,8 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments:
     let mut table = Table::with_headings(["id", "score", "package", "file", "state", "why"]);
     for upload in uploads {
         let (title, file, standing, score) = (upload.title(), upload.file(), upload.standing(), upload.score());
-        table.row([upload.id, score, title, file, standing, upload.reason.unwrap_or_default()]);
+        let why = upload.why();
+        table.row([upload.id, score, title, file, standing, why]);
     }
     shell.print(&table.render(0))?;
     if let Some(next) = answer.get("next").and_then(serde_json::Value::as_str) {

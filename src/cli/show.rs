@@ -41,6 +41,10 @@ fn page(mut upload: Upload, evidence: bool) -> String {
     let time = |time: &Option<String>| time.as_deref().map_or_else(|| "unknown".to_owned(), text::time);
     let mut facts = Table::default();
     facts.row(["state".to_owned(), upload.standing()]);
+    if let Some(decision) = &upload.decision {
+        let decided = format!("{} by {}: {}", text::time(&decision.at), decision.by, decision.reason);
+        facts.row(["decided".to_owned(), decided]);
+    }
     let verdict = upload.verdict.clone().unwrap_or_else(|| "none".to_owned());
     let reason = upload.reason.clone().map_or_else(String::new, |reason| format!(": {reason}"));
     facts.row(["verdict".to_owned(), format!("{verdict}{reason}")]);

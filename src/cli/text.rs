@@ -29,6 +29,13 @@ pub(super) fn time(text: &str) -> String {
     Timestamp::parse(text, &Rfc3339).map_or_else(|_| line(text), moment)
 }
 
+/// When something ends, by an API's time: at the minute that is written it has really happened, as in refusals.
+pub(super) fn end(text: &str) -> String {
+    let Ok(time) = Timestamp::parse(text, &Rfc3339) else { return line(text) };
+    let begun = time::Duration::new(i64::from(time.second()), time.nanosecond().try_into().unwrap_or_default());
+    moment(if begun.is_zero() { time } else { time.saturating_add(time::Duration::MINUTE - begun) })
+}
+
 /// `2026-11-28 14:00 UTC`.
 pub(super) fn moment(time: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");

@@ -28,8 +28,18 @@ pub(super) struct Upload {
     pub(super) verdict: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) findings: Vec<Finding>,
+    pub(super) decision: Option<Decision>,
     /// When it left through the broken glass.
     pub(super) to_review: Option<String>,
+}
+
+/// What brought it to its state.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Decision {
+    pub(super) by: String,
+    pub(super) reason: String,
+    pub(super) at: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,13 +89,21 @@ impl Upload {
     pub(super) fn standing(&self) -> String {
         let standing = match (self.state.as_str(), &self.hold_until, self.verdict.as_deref()) {
             ("held", _, Some("review" | "reject")) => "held, waits for a reviewer".to_owned(),
-            ("held", Some(until), _) => format!("held until {}", text::time(until)),
+            ("held", Some(until), _) => format!("held until {}", text::end(until)),
             (state, ..) => text::line(state),
         };
         if self.to_review.is_some() {
             format!("{standing}; went through the broken glass, review it")
         } else {
             standing
+        }
+    }
+
+    /// Why it is in this state: what was decided, else what the policy said.
+    pub(super) fn why(&self) -> String {
+        match &self.decision {
+            Some(decision) if self.state != "held" => format!("{}, by {}", decision.reason, decision.by),
+            _ => self.reason.clone().unwrap_or_default(),
         }
     }
 

@@ -57,7 +57,7 @@ fn page(answer: &Json, about_one: bool) -> String {
     let mut table = Table::default();
     for version in held {
         let until = version.get("hold_until").and_then(Json::as_str);
-        let until = until.map_or_else(String::new, |until| format!(" until {}", text::time(until)));
+        let until = until.map_or_else(String::new, |until| format!(" until {}", text::end(until)));
         let state = string(version, "state") + &until;
         let (reason, id) = (string(version, "reason"), string(version, "id"));
         table.row([string(version, "version"), files(version), state, reason, id]);

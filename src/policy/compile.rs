@@ -17,6 +17,7 @@ use super::is_hard;
 use super::modes::Modes;
 use super::overrides::{self, Override};
 use super::own::{self, Own};
+use super::signal_ids;
 use super::weighing::Weighing;
 use crate::domain::{Ecosystem, Family, Mode, NamePattern, Project, Score, Sha256, Timestamp};
 
@@ -401,10 +402,7 @@ impl Policy {
         table: &SignalTable,
     ) -> Result<(), PolicyError> {
         let name = id.get_ref();
-        let is_id = (1..=64).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if !is_id {
-            let why = "a signal's id has lower-case letters, digits and hyphens";
+        if let Some(why) = signal_ids::objection(name) {
             return Err(source.error(&format!("signals.{name}"), id.span(), why));
         }
         let refuse = |key: &str, span, why: &str| Err(source.error(&format!("signals.{name}.{key}"), span, why));

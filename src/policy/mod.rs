@@ -10,6 +10,7 @@ mod modes;
 mod moment;
 mod overrides;
 mod own;
+mod signal_ids;
 mod weighing;
 
 pub use approve::{LONGEST_WAIVER, Refusal, may_approve};
@@ -20,6 +21,7 @@ pub use freezes::Freezes;
 pub use modes::Modes;
 pub use overrides::{OVERRIDE, Override};
 pub use own::{OWN, Own, Proof};
+pub use signal_ids::SIGNALS;
 pub use weighing::Weighing;
 
 pub use crate::domain::Mode;

@@ -82,7 +82,9 @@ impl Bench<'_> {
             text.push_str(filename.as_str());
         }
         for AcceptedName { target, by, version } in accepted {
-            text.push_str(&format!("\n{target} {by} {version}"));
+            for part in ["\n", target, " ", by, " ", &version.to_string()] {
+                text.push_str(part);
+            }
         }
         Sha256::of(text.as_bytes())
     }

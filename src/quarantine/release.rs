@@ -17,6 +17,8 @@ use crate::store::{Change, StoreError};
 
 /// A family of exact pins larger than this is left to a person.
 const LARGEST_FAMILY: usize = 40;
+/// So many versions without family leave in one change.
+const TOGETHER: usize = 200;
 
 /// Why a version cannot leave although its own time has come.
 #[derive(Debug, Clone)]
@@ -50,15 +52,25 @@ impl Quarantine {
         let versions: Vec<Version> = due.filter(|version| seen.insert(version.clone())).collect();
         let (view, versions) = self.with_records(view, versions).await?;
         let mut released = false;
+        // Families leave as a whole; of versions without one many leave in one change.
+        let mut leaving: Vec<(Arc<View>, Version)> = Vec::new();
         for version in versions {
             let mut family = vec![(view.clone(), version.clone())];
             match self.gather_family(&mut family).await {
                 Ok(None) => {
-                    self.release_family(&family).await?;
-                    released = true;
-                    for (member, _) in family.iter().skip(1) {
-                        self.outdate(&member.project);
+                    if family.len() > 1 || leaving.len() >= TOGETHER {
+                        self.release_together(&std::mem::take(&mut leaving)).await?;
                     }
+                    // Somebody who waits alone waits for company.
+                    if family.len() > 1 {
+                        self.release_together(&family).await?;
+                        for (member, _) in family.iter().skip(1) {
+                            self.outdate(&member.project);
+                        }
+                    } else {
+                        leaving.append(&mut family);
+                    }
+                    released = true;
                 }
                 Ok(Some(obstacle)) => self.postpone(&view, &version, &obstacle).await?,
                 Err(error) => tracing::warn!(project = %view.project, %version, %error, "release postponed"),
@@ -67,6 +79,7 @@ impl Quarantine {
         if !released {
             return Ok(view);
         }
+        self.release_together(&leaving).await?;
         let edition = self.advance(&view.project, view.edition);
         let uploads = self.store.of(&view.project).await?;
         let rules = self.store.rules_of(&view.project).await?;
@@ -164,11 +177,11 @@ impl Quarantine {
         }
     }
 
-    async fn release_family(&self, family: &[(Arc<View>, Version)]) -> Result<(), QuarantineError> {
+    async fn release_together(&self, leaving: &[(Arc<View>, Version)]) -> Result<(), QuarantineError> {
         let now = self.timekeeper.now();
         for is_last in [false, false, true] {
             let mut change = Change::default();
-            for (view, version) in family {
+            for (view, version) in leaving {
                 for upload in self.due_rows(view, version).await? {
                     let reason =
                         format!("the hold ended; read again at {}", super::moment(view.read_at.unwrap_or(now)));

@@ -97,3 +97,23 @@ async fn a_look_alike_name_that_a_person_let_in_is_asked_about_once_unless_it_is
     let upload = house.upload("reqeusts", &second.filename).await;
     assert_eq!(upload["verdict"], "review", "whoever takes it back asks anew: {upload:#}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_that_is_unblocked_is_whole_again_at_once() {
+    let house = TestHouse::start().await;
+    for number in 0..250 {
+        house.pypi.publish("quaymaster", &format!("1.{number}")).at(house.days_ago(400)).wheel();
+    }
+    assert_eq!(house.page("quaymaster").await.len(), 250);
+    let decided = async |verb: &str| {
+        let done = house.cli(&[verb, "pypi:quaymaster", "--reason", "an alarm"]).await;
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    decided("block").await;
+    assert!(house.page("quaymaster").await.is_empty());
+    let asked = house.pypi.asked().len();
+    decided("unblock").await;
+    assert_eq!(house.page("quaymaster").await.len(), 250);
+    let asked = house.pypi.asked().len() - asked;
+    assert!(asked < 10, "of what was old at first sight nothing is looked up: {asked} questions");
+}

@@ -75,13 +75,18 @@ impl Status {
             published: upload.published,
             first_seen: upload.first_seen,
             hold_until: upload.hold_until.filter(|_| held),
-            ask: if upload.state == UploadState::Released {
-                "nobody: it may be installed".to_owned()
-            } else {
-                format!(
-                    "a reviewer of this lazaret, who can run: lazaret show {} and lazaret approve {} --reason ...",
-                    upload.id, upload.id
-                )
+            ask: match (upload.state, &upload.id) {
+                (UploadState::Released, _) => "nobody: it may be installed".to_owned(),
+                (UploadState::Held, id) => {
+                    format!(
+                        "a reviewer of this lazaret, who can run: lazaret show {id} and lazaret approve {id} --reason ..."
+                    )
+                }
+                (_, id) => {
+                    format!(
+                        "an admin of this lazaret, who can run: lazaret show {id} and lazaret reopen {id} --reason ..."
+                    )
+                }
             },
         }
     }

@@ -114,7 +114,11 @@ fn errors_name_file_line_and_key() {
         ("[signals.typosquat]\npoints = 101\n", "policy.toml:2: signals.typosquat.points: write a number"),
         ("[signals.malware]\nenabled = false\n", "policy.toml:2: signals.malware.enabled: this signal guards"),
         ("[signals.integrity]\nprivate = false\n", "policy.toml:2: signals.integrity.private: this hard rule"),
-        ("[signals.Typo]\n", "policy.toml:1: signals.Typo: a signal's id has"),
+        ("[signals.Typo]\n", "policy.toml:1: signals.Typo: there is no such signal; known are: age,"),
+        (
+            "[signals.typosqat]\nenabled = false\n",
+            "policy.toml:1: signals.typosqat: there is no such signal; did you mean typosquat?",
+        ),
         ("[signals.age]\nmissing = \"maybe\"\n", "policy.toml:2: signals.age.missing: unknown variant `maybe`"),
         ("mode = \n", "policy.toml:1: mode: "),
     ] {

@@ -182,22 +182,25 @@ fn private_files_wait_for_their_index_alone_and_names_do_not_count() {
 
 #[test]
 fn signals_can_be_switched_off_and_weighed() {
-    let text = "[signals.one]\nenabled = false\n[signals.two]\npoints = 50\n[signals.three]\nreview = true\n";
+    let text = "[signals.load-time]\nenabled = false\n[signals.install-script]\npoints = 50\n[signals.copied-identity]\nreview = true\n";
     let policy = policy(text);
-    let off = finding("one", Severity::Critical, Confidence::High, 100);
+    let off = finding("load-time", Severity::Critical, Confidence::High, 100);
     assert_eq!(at(72, &[off], &policy).outcome, Outcome::Release);
-    let weighed = at(0, &[finding("two", Severity::Low, Confidence::Low, 1)], &policy);
+    let weighed = at(0, &[finding("install-script", Severity::Low, Confidence::Low, 1)], &policy);
     assert_eq!((weighed.score, weighed.findings[0].points), (Score::hundredths(50), 50));
-    assert_eq!(at(0, &[finding("three", Severity::High, Confidence::Low, 1)], &policy).outcome, Outcome::Review);
+    assert_eq!(
+        at(0, &[finding("copied-identity", Severity::High, Confidence::Low, 1)], &policy).outcome,
+        Outcome::Review
+    );
 }
 
 #[test]
 fn a_signal_that_could_not_run_means_what_the_policy_says_and_is_shown() {
-    let policy = policy("[signals.open]\nmissing = \"open\"\n[signals.deny]\nmissing = \"deny\"\n");
-    let open = at(72, &[unavailable("open")], &policy);
+    let policy = policy("[signals.checksums]\nmissing = \"open\"\n[signals.foreign-files]\nmissing = \"deny\"\n");
+    let open = at(72, &[unavailable("checksums")], &policy);
     assert_eq!((open.outcome, open.findings.len(), open.score), (Outcome::Release, 1, Score::NONE));
     assert_eq!(at(72, &[unavailable("hold")], &policy).until, Some(START + time::Duration::days(7)));
-    assert_eq!(at(1000, &[unavailable("deny")], &policy).outcome, Outcome::Review);
+    assert_eq!(at(1000, &[unavailable("foreign-files")], &policy).outcome, Outcome::Review);
 }
 
 #[test]
@@ -264,7 +267,8 @@ fn a_hold_past_the_end_of_time_does_not_end() {
 }
 
 fn any_finding() -> impl Strategy<Value = Finding> {
-    let signals = ["age", "typosquat", "malware", "internal-name", "withdrawn", "other", "open", "deny", "off"];
+    let signals =
+        ["age", "typosquat", "malware", "internal-name", "withdrawn", "other", "checksums", "foreign-files", "burst"];
     let severities = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     let confidences = [Confidence::Low, Confidence::Medium, Confidence::High];
     let parts =
@@ -295,7 +299,7 @@ proptest! {
         private in any::<bool>(),
         waived in proptest::collection::vec(prop_oneof!["age", "typosquat", "malware"], 0..3),
     ) {
-        let text = "[signals.open]\nmissing = \"open\"\n[signals.deny]\nmissing = \"deny\"\n[signals.off]\nenabled = false\n";
+        let text = "[signals.checksums]\nmissing = \"open\"\n[signals.foreign-files]\nmissing = \"deny\"\n[signals.burst]\nenabled = false\n";
         let policy = policy(text);
         let project = project();
         let origin = if private { Origin::Private("corp".into()) } else { Origin::Public };

@@ -18,6 +18,7 @@ use crate::domain::{
 };
 use crate::registry::pypi::{core_metadata, json_api};
 use crate::signals::pypi_facts::Source;
+use crate::signals::withdrawn;
 use crate::signals::{Account, Attestation, History, NewRequirement, ReleaseSays, Requirement, Resembled, Timeline};
 use crate::store::Job;
 
@@ -96,7 +97,8 @@ impl Quarantine {
         Ok(ProjectRecords::read(self.store.snapshot(&project.to_string()).await?))
     }
 
-    /// Those of these versions whose records nobody has looked for.
+    /// Those of these versions whose records nobody has looked for. Of what was old already when it was first seen they are not asked
+    /// for at first sight, and so not later either: a project that is unblocked has thousands of these.
     pub(in crate::quarantine) async fn uncollected(
         &self,
         view: &View,
@@ -107,7 +109,11 @@ impl Quarantine {
         }
         let records = self.records_of(&view.project).await?;
         let now = self.timekeeper.wall();
-        Ok(versions.iter().filter(|version| !self.is_looked_up(view, &records, version, now)).cloned().collect())
+        let was_old = |version: &Version| {
+            view.version(version).all(|entry| withdrawn::was_old(entry.file.first_seen, entry.file.clock_start))
+        };
+        let is_known = |version: &Version| self.is_looked_up(view, &records, version, now) || was_old(version);
+        Ok(versions.iter().filter(|version| !is_known(version)).cloned().collect())
     }
 
     /// Whether its rows were judged with all that is known by now.
