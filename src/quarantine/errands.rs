@@ -52,7 +52,9 @@ impl Quarantine {
                 upload.state == State::Held && upload.hold_until.is_some() && upload.pins.is_none()
             };
             let version = &entry.file.file.version;
-            if entry.row.as_ref().is_some_and(unread) && seen.insert(version) {
+            // Nobody asks for the families of old versions.
+            let is_young = self.timekeeper.now() - entry.file.clock_start <= family::YOUNG;
+            if is_young && entry.row.as_ref().is_some_and(unread) && seen.insert(version) {
                 versions.push(version);
             }
         }
