@@ -28,7 +28,7 @@ pub enum LockFileError {
         line: usize,
     },
     /// Neither name nor content tell what it is.
-    #[error("{0}: neither its name nor its content say what it is: say which kind, one of {kinds}", kinds = super::Kind::all_names())]
+    #[error("{0}: neither its name nor its content say what it is: give it the name of its kind, one of {kinds}", kinds = super::Kind::all_names())]
     UnknownKind(String),
     /// Not TOML.
     #[error("{file}:{line}: this is no TOML ({why}): let the tool write the file again")]

@@ -17,7 +17,7 @@ pub(super) const LONGEST_FILE: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// The file cannot be read.
-    #[error("the policy file {} cannot be read: {source}", path.display())]
+    #[error("the policy file {} cannot be read: {source}; correct its path, or leave policy.file out for the policy that is built in", path.display())]
     Unreadable {
         /// Which one.
         path: PathBuf,

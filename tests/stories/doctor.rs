@@ -118,6 +118,11 @@ async fn the_doctor_finds_what_a_house_lacks() {
     has(&said, "fail", "permissions", "admin.token");
     has(&said, "fail", "permissions", "may write");
 
+    let before = machine.read("lazaret.toml");
+    machine.write("lazaret.toml", &format!("{before}[advisories]\nsource = \"nowhere.zip\"\n"));
+    has(&doctor().await, "fail", "advisories.source", "nowhere.zip cannot be read");
+    machine.write("lazaret.toml", &before);
+
     machine.write("policy.toml", "mode = \"perhaps\"\n");
     has(&doctor().await, "fail", "policy", "policy.toml:1");
     pypi.fault("/simple/", Fault::Garbage);

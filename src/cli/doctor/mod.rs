@@ -113,6 +113,7 @@ async fn look(shell: &Shell<'_>, config: Option<&Path>) -> Lines {
     premises::policy(&mut lines, shell, config, shell.now());
     premises::certificates(&mut lines, config, shell.now());
     premises::trust(&mut lines, config, shell.now());
+    premises::named_files(&mut lines, shell, config);
     premises::disk(&mut lines, shell, config);
     let running = premises::store(&mut lines, shell, config).await;
     let dates = upstreams::look(&mut lines, config, shell.now()).await;

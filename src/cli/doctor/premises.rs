@@ -15,7 +15,7 @@ use super::super::text;
 use super::Lines;
 use super::upstreams::Told;
 use crate::attest::TrustRoot;
-use crate::config::Config;
+use crate::config::{AdvisorySource, Config};
 use crate::domain::{Ecosystem, Timestamp};
 use crate::http::tls::{self, TlsFiles};
 use crate::policy::Policy;
@@ -92,6 +92,24 @@ pub(super) fn trust(lines: &mut Lines, config: &Config, now: Timestamp) {
             lines.warn("trust roots", error.to_string(), "attestations are not verified: set pypi.trusted_root");
         }
         Err(error) => lines.fail("trust roots", error.to_string(), "correct pypi.trusted_root"),
+    }
+}
+
+/// Files that the configuration names and that are read later, or not at every start.
+pub(super) fn named_files(lines: &mut Lines, shell: &Shell<'_>, config: &Config) {
+    let advisories = match &config.advisories.source {
+        Some(AdvisorySource::Path(path)) => Some(("advisories.source", path)),
+        Some(AdvisorySource::Url(_)) | None => None,
+    };
+    let keys = config.cpan.keys.iter().map(|path| ("cpan.keys", path));
+    for (key, path) in advisories.into_iter().chain(keys) {
+        match std::fs::metadata(shell.directory.join(path)) {
+            Ok(_) => lines.ok(key, format!("{} is there", path.display())),
+            Err(error) => {
+                let what = format!("{} cannot be read: {error}", path.display());
+                lines.fail(key, what, "correct the path; it counts from the folder that lazaret is started in");
+            }
+        }
     }
 }
 

@@ -55,7 +55,9 @@ pub(super) async fn run(shell: &mut Shell<'_>, config: Option<&Path>, arguments:
     if let Err(error) = shell.load(Some(&file)) {
         return Err(CliError::Refused(format!("what was written needs a person: {error}")));
     }
-    report(shell, &papers, &configuration.sources, &clients.remarks, from, arguments)
+    let serve =
+        config.map_or_else(|| "lazaret serve".to_owned(), |file| format!("lazaret serve --config {}", file.display()));
+    report(shell, &papers, &configuration.sources, &clients.remarks, (from, &serve), arguments)
 }
 
 /// Where the files go: the configuration where it was named, the others beside it.
@@ -129,7 +131,7 @@ fn report(
     papers: &[Paper],
     sources: &[Source],
     remarks: &[String],
-    from: Option<crate::domain::Timestamp>,
+    (from, serve): (Option<crate::domain::Timestamp>, &str),
     arguments: &Arguments,
 ) -> Result<(), CliError> {
     let paths: Vec<String> = papers.iter().rev().map(|paper| paper.path.display().to_string()).collect();
@@ -155,7 +157,8 @@ fn report(
         None => "what is held is refused from the start".to_owned(),
         Some(from) => format!("nothing but the hard rules refuses until {}", text::moment(from)),
     });
-    lines.push("next: lazaret serve, and beside it lazaret client-setup pip; then lazaret report each day".to_owned());
+    let serve = text::line(serve);
+    lines.push(format!("next: {serve}, and beside it lazaret client-setup pip; then lazaret report each day"));
     shell.print(&lines.join("\n"))?;
     for remark in remarks {
         shell.note(&format!("warning: {}", text::line(remark)));

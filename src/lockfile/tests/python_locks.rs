@@ -325,6 +325,6 @@ fn what_is_no_such_file_is_refused() {
     poetry.lock:2: this is format 3.0, and known is 1 and 2: use a newer lazaret, or an older poetry
     pylock.toml:1: this is format 2.0, and known is 1.0: use a newer lazaret, or an older pip or uv
     pylock.toml:1: there is no `lock-version`: is it the right file? Else let pip or uv write it again
-    notes.txt: neither its name nor its content say what it is: say which kind, one of requirements.txt, uv.lock, poetry.lock, pylock.toml, cpanfile.snapshot
+    notes.txt: neither its name nor its content say what it is: give it the name of its kind, one of requirements.txt, uv.lock, poetry.lock, pylock.toml, cpanfile.snapshot
     ");
 }
