@@ -6,7 +6,7 @@ use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use crate::domain::Timestamp;
+use crate::domain::{self, Timestamp};
 
 /// One line of anybody's text: control characters, which a terminal would obey, and characters that turn the direction of
 /// writing become `?`.
@@ -29,11 +29,9 @@ pub(super) fn time(text: &str) -> String {
     Timestamp::parse(text, &Rfc3339).map_or_else(|_| line(text), moment)
 }
 
-/// When something ends, by an API's time: at the minute that is written it has really happened, as in refusals.
+/// When something ends, by an API's time, as refusals tell it.
 pub(super) fn end(text: &str) -> String {
-    let Ok(time) = Timestamp::parse(text, &Rfc3339) else { return line(text) };
-    let begun = time::Duration::new(i64::from(time.second()), time.nanosecond().try_into().unwrap_or_default());
-    moment(if begun.is_zero() { time } else { time.saturating_add(time::Duration::MINUTE - begun) })
+    Timestamp::parse(text, &Rfc3339).map_or_else(|_| line(text), domain::moment)
 }
 
 /// `2026-11-28 14:00 UTC`.

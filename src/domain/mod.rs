@@ -11,6 +11,7 @@ pub mod file;
 pub mod finding;
 pub mod listing;
 pub mod mode;
+pub mod moment;
 pub mod name;
 pub mod network;
 pub mod perl_version;
@@ -38,6 +39,7 @@ pub use listing::{
     Standing, Yanked,
 };
 pub use mode::Mode;
+pub use moment::moment;
 pub use name::{NamePattern, Project, ProjectName};
 pub use network::{InvalidNetwork, Network};
 pub use score::Score;

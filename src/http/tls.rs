@@ -21,8 +21,7 @@ use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use crate::domain::{Clock, Timestamp};
-use crate::quarantine::moment;
+use crate::domain::{Clock, Timestamp, moment};
 
 /// How often the files are looked at. One that was changed is read when it was left alone for this long: a certificate and its
 /// key are two files, and are not replaced at once.

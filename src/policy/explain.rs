@@ -1,9 +1,7 @@
 //! Verdicts in one sentence that a developer reads in a terminal: plain ASCII, under 100 characters.
 
-use time::macros::format_description;
-
 use super::decide::SecurityFix;
-use crate::domain::{Finding, Timestamp};
+use crate::domain::{Finding, Timestamp, moment};
 
 /// Longest sentence.
 const LONGEST: usize = 99;
@@ -94,28 +92,11 @@ fn sentence(seen: &str, end: &str) -> String {
     text + end
 }
 
-/// `2026-11-28 14:00 UTC`, rounded up: at that minute it has really happened.
-fn moment(time: Timestamp) -> String {
-    let second =
-        time::Duration::seconds(i64::from(time.second())) + time::Duration::nanoseconds(i64::from(time.nanosecond()));
-    let whole = if second.is_zero() { time } else { time.checked_add(time::Duration::MINUTE - second).unwrap_or(time) };
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    whole.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_else(|_| "a time that cannot be written".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use time::macros::datetime;
 
     use super::*;
-
-    #[test]
-    fn moments_are_rounded_up() {
-        assert_eq!(moment(datetime!(2026-11-28 14:00 UTC)), "2026-11-28 14:00 UTC");
-        assert_eq!(moment(datetime!(2026-11-28 13:59:00.1 UTC)), "2026-11-28 14:00 UTC");
-        assert_eq!(moment(datetime!(2026-12-31 23:59:59 UTC)), "2027-01-01 00:00 UTC");
-    }
 
     #[test]
     fn sentences_begin_small_and_end_once() {

@@ -8,7 +8,7 @@ use super::desk::{checked_reason, require};
 use super::target::Target;
 use super::{Quarantine, QuarantineError};
 use crate::domain::{
-    Actor, EventDraft, EventKind, Project, Role, RuleKind, Severity, StandingRule, State, Upload, Version,
+    Actor, EventDraft, EventKind, Project, Role, RuleKind, Severity, StandingRule, State, Timestamp, Upload, Version,
 };
 use crate::store::Change;
 
@@ -31,17 +31,12 @@ impl Quarantine {
             reason: reason.clone(),
             at: now,
         };
-        let mut event = EventDraft::new(now, by.clone(), EventKind::Blocked, reason);
-        event.project = Some(project.clone());
-        event.details = json!({ "version": version });
+        let event = told((now, by, EventKind::Blocked, reason), &project, version.as_ref());
         self.commit_decision(Change { rules: vec![rule], events: vec![event], ..Change::default() }, &project, true)
             .await?;
         self.judge_known(&project).await?;
         let uploads = self.store.of(&project).await?;
-        Ok(uploads
-            .into_iter()
-            .filter(|upload| version.as_ref().is_none_or(|version| upload.version.is_same_release(version)))
-            .collect())
+        Ok(uploads.into_iter().filter(|upload| is_about(version.as_ref(), upload)).collect())
     }
 
     /// Lifts a block; what it rejected is held again and leaves by the usual rules.
@@ -62,9 +57,8 @@ impl Quarantine {
                 version.map(|version| format!("=={version}")).unwrap_or_default()
             )));
         };
-        let mut event = EventDraft::new(self.timekeeper.now(), by.clone(), EventKind::Unblocked, reason.clone());
-        event.project = Some(project.clone());
-        event.details = json!({ "version": version });
+        let told_as = (self.timekeeper.now(), by, EventKind::Unblocked, reason.clone());
+        let event = told(told_as, &project, version.as_ref());
         let change = Change { lifted: vec![rule.key()], events: vec![event], ..Change::default() };
         let still_bad =
             |upload: &Upload| upload.verdict.findings.iter().any(|finding| finding.severity == Severity::Critical);
@@ -72,13 +66,30 @@ impl Quarantine {
         let closed_by_house = uploads
             .into_iter()
             .filter(|upload| matches!(upload.state, State::Rejected | State::Recalled) && !upload.decided_by_person())
-            .filter(|upload| version.as_ref().is_none_or(|version| upload.version.is_same_release(version)))
+            .filter(|upload| is_about(version.as_ref(), upload))
             .filter(|upload| !still_bad(upload))
             .collect();
         let decided = self.reopen_rows(&project, closed_by_house, by, &reason, change).await?;
         self.judge_known(&project).await?;
         Ok(decided.changed)
     }
+}
+
+/// The event of a block, or of its end.
+fn told(
+    (now, by, kind, reason): (Timestamp, &Actor, EventKind, String),
+    project: &Project,
+    version: Option<&Version>,
+) -> EventDraft {
+    let mut event = EventDraft::new(now, by.clone(), kind, reason);
+    event.project = Some(project.clone());
+    event.details = json!({ "version": version });
+    event
+}
+
+/// Whether a block of this version, or of all of them, is about this upload.
+fn is_about(version: Option<&Version>, upload: &Upload) -> bool {
+    version.is_none_or(|version| upload.version.is_same_release(version))
 }
 
 fn named(target: &Target) -> Result<(Project, Option<Version>), QuarantineError> {

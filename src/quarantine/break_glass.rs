@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::desk::checked_reason;
 use super::regime::Regime;
-use super::{Quarantine, QuarantineError, moment};
+use super::{Quarantine, QuarantineError};
 use crate::domain::break_glass::{BreakGlass, GlassRefusal, USUAL};
-use crate::domain::{Actor, EventDraft, EventKind, State, Timestamp, Upload, UploadId};
+use crate::domain::{Actor, EventDraft, EventKind, State, Timestamp, Upload, UploadId, moment};
 use crate::store::{Change, Store, StoreError};
 
 /// Under which subjects the store keeps where the glass is, and what left.

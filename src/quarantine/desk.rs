@@ -305,7 +305,7 @@ fn waiver(
     signals.dedup();
     let mut event = EventDraft::new(now, request.by.clone(), EventKind::WaiverGranted, reason.to_owned());
     event.project = Some(project.clone());
-    event.details = json!({ "signals": signals, "expires": super::moment(expires) });
+    event.details = json!({ "signals": signals, "expires": crate::domain::moment(expires) });
     let rule = StandingRule {
         project: project.clone(),
         kind: RuleKind::Waiver { signals, expires },

@@ -1,24 +1,13 @@
 //! Refusals in words: printable ASCII, short enough for a reason phrase, the same facts everywhere.
 
-use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
-
 use super::Refusal;
 use super::view::Entry;
-use crate::domain::{Outcome, State, Timestamp, Upload};
+use crate::domain::{Outcome, State, Upload, moment};
 
 /// The longest reason phrase (rule 7).
 const LONGEST_PHRASE: usize = 100;
 /// So many characters of an id are unique in any store that will ever be (60 bits).
 const SHORT_ID: usize = 12;
-
-/// `2026-11-28 14:00 UTC`, rounded up as in a verdict's reason: at that minute it has really happened.
-pub fn moment(time: Timestamp) -> String {
-    let begun = time.second() > 0 || time.nanosecond() > 0;
-    let time = if begun { time.saturating_add(time::Duration::MINUTE) } else { time };
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    time.format(&format).unwrap_or_else(|_| time.format(&Rfc3339).unwrap_or_default())
-}
 
 /// Printable ASCII only: what upstream wrote cannot leave the line it is shown in.
 pub fn printable(text: &str, longest: usize) -> String {

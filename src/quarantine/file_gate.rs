@@ -10,8 +10,8 @@ use super::fetch::{Progress, Running, TAIL};
 use super::leave::Leave;
 use super::refresh::Freshness;
 use super::view::{Entry, View};
-use super::{Asker, Quarantine, QuarantineError, Refusal, moment};
-use crate::domain::{CoreMetadata, FileKind, FileName, Project, ProjectName, Sha256, State};
+use super::{Asker, Quarantine, QuarantineError, Refusal};
+use crate::domain::{CoreMetadata, FileKind, FileName, Project, ProjectName, Sha256, State, moment};
 
 /// How long a Range or a whole archive waits for its verification (rule 3); pip gives up after 15 s without a byte, and comes
 /// back after a 503.

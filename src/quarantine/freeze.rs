@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Quarantine, QuarantineError, Refusal, moment};
-use crate::domain::{Ecosystem, KnownFile, Origin, Project, Scope, State, Timestamp, Upload};
+use super::{Quarantine, QuarantineError, Refusal};
+use crate::domain::{Ecosystem, KnownFile, Origin, Project, Scope, State, Timestamp, Upload, moment};
 use crate::policy::Policy;
 
 /// Under which subject the store keeps since when which freeze is in force.

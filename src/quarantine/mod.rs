@@ -78,7 +78,7 @@ pub use cpan::{Cpan, CpanSettings};
 pub use downloads::{Fetcher, Reached};
 pub use editions::Edition;
 pub use error::{QuarantineError, Refusal, in_seconds};
-pub use explain::{moment, printable};
+pub use explain::printable;
 pub use indexes::{Index, Indexes};
 pub use leave::Leave;
 pub use meter::Meter;

@@ -184,7 +184,7 @@ impl Quarantine {
             for (view, version) in leaving {
                 for upload in self.due_rows(view, version).await? {
                     let reason =
-                        format!("the hold ended; read again at {}", super::moment(view.read_at.unwrap_or(now)));
+                        format!("the hold ended; read again at {}", crate::domain::moment(view.read_at.unwrap_or(now)));
                     let (upload, event) = released(upload, Actor::house("release"), reason, Scope::Version, now)?;
                     change.uploads.push(upload);
                     change.events.push(event);

@@ -115,7 +115,7 @@ impl Quarantine {
         for rule in self.store.rules_of(project).await? {
             let what = match &rule.kind {
                 crate::domain::RuleKind::Waiver { signals, expires } => {
-                    format!("waiver for {} until {}", signals.join(", "), super::moment(*expires))
+                    format!("waiver for {} until {}", signals.join(", "), crate::domain::moment(*expires))
                 }
                 crate::domain::RuleKind::Block { version: None } => "blocked".to_owned(),
                 crate::domain::RuleKind::Block { version: Some(version) } => format!("version {version} blocked"),

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::super::error::ApiError;
 use super::super::extract::{self, Segments};
-use crate::domain::{State as UploadState, Timestamp, Upload};
-use crate::quarantine::{Quarantine, moment};
+use crate::domain::{State as UploadState, Timestamp, Upload, moment};
+use crate::quarantine::Quarantine;
 
 #[derive(Debug, Serialize, Template)]
 #[template(
