@@ -11,7 +11,7 @@ use crate::archive::Walk;
 use crate::corpus::{Corpus, Neighbour};
 use crate::domain::{
     Decision, Ecosystem, FileKind, FileName, Finding, KnownFile, KnownProject, ProjectName, ReleaseKey, RuleKind,
-    Sha256, StandingRule, State, Timestamp, Upload, Verdict, Version, Yanked,
+    Scope, Sha256, StandingRule, State, Timestamp, Upload, Verdict, Version, Yanked,
 };
 use crate::policy::{self, Case, Policy};
 use crate::signals::{
@@ -302,14 +302,16 @@ pub fn waiting(uploads: &[Upload]) -> BTreeSet<FileName> {
 }
 
 /// The names that findings of these rows call confusable, and that a person let in all the same; none once a person refused a release.
+/// A waiver for a project counts while it lasts and no longer (rule 13).
 pub fn accepted(uploads: &[Upload]) -> Vec<AcceptedName> {
     let refused = |upload: &Upload| matches!(upload.state, State::Rejected | State::Recalled);
     if uploads.iter().any(|upload| refused(upload) && upload.decided_by_person()) {
         return Vec::new();
     }
     let let_in = uploads.iter().filter(|upload| upload.state == State::Released && upload.decided_by_person());
+    let with_decision = let_in.filter_map(|upload| Some((upload.decision.as_ref()?, upload)));
     let mut decided: Vec<(&Decision, &Upload)> =
-        let_in.filter_map(|upload| Some((upload.decision.as_ref()?, upload))).collect();
+        with_decision.filter(|(decision, _)| decision.scope != Scope::Project).collect();
     decided.sort_by_key(|(decision, upload)| (decision.at, &upload.id));
     let mut accepted = BTreeMap::new();
     for (decision, upload) in decided {
@@ -327,5 +329,44 @@ impl Evidence {
     fn vulnerabilities(&self, version: &Version) -> Vec<crate::registry::pypi::json_api::Vulnerability> {
         let record = self.pypi.as_ref().and_then(|records| records.releases.get(version));
         record.map(|record| record.vulnerabilities.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{Actor, Confidence, Family, Role, Severity};
+
+    fn let_in(state: State, by: Actor, scope: Scope) -> Upload {
+        let finding = Finding {
+            signal: signals::typosquat::ID.into(),
+            family: Family::Name,
+            severity: Severity::High,
+            confidence: Confidence::Medium,
+            points: 84,
+            summary: "seen".into(),
+            evidence: json!({ "target": "sex" }),
+        };
+        let row = Upload::sample(Timestamp::UNIX_EPOCH);
+        let verdict = Verdict { findings: vec![finding], ..row.verdict.clone() };
+        let decision = Decision { by, reason: "x".into(), at: row.first_seen, scope, expires: None };
+        Upload { state, verdict, decision: Some(decision), ..row }
+    }
+
+    #[test]
+    fn a_name_is_accepted_by_a_person_for_a_release_until_a_person_refuses_one() {
+        let person = || Actor::Token { name: "ada".into(), role: Role::Reviewer };
+        let file = let_in(State::Released, person(), Scope::File);
+        let [name] = &accepted(std::slice::from_ref(&file))[..] else { panic!("one name") };
+        assert_eq!((&*name.target, &*name.by), ("sex", "ada (reviewer)"));
+        let by_time = let_in(State::Released, Actor::house("release"), Scope::Version);
+        assert!(accepted(&[by_time]).is_empty(), "nobody was asked");
+        let by_waiver = let_in(State::Released, person(), Scope::Project);
+        assert!(accepted(&[by_waiver]).is_empty(), "a waiver ends");
+        for state in [State::Rejected, State::Recalled] {
+            assert!(accepted(&[file.clone(), let_in(state, person(), Scope::File)]).is_empty(), "{state}");
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::common::clock::HOUR;
+use crate::common::clock::{DAY, HOUR};
+use crate::common::program::Program;
 use crate::common::test_house::TestHouse;
+use crate::common::{FakePypi, HandClock, Manner};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_is_tried_on_what_is_stored_and_changes_nothing() {
@@ -116,4 +118,29 @@ async fn a_project_that_is_unblocked_is_whole_again_at_once() {
     assert_eq!(house.page("quaymaster").await.len(), 250);
     let asked = house.pypi.asked().len() - asked;
     assert!(asked < 10, "of what was old at first sight nothing is looked up: {asked} questions");
+}
+
+/// With a clock that runs: between the reading of a page and its judging some time passes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_that_is_unblocked_is_whole_again_in_seconds_of_real_time() {
+    let clock = HandClock::of_this_machine();
+    let pypi = FakePypi::start(&clock, Manner::Rich).await;
+    for number in 0..50 {
+        pypi.publish("quaymaster", &format!("1.{number}")).at(clock.true_time() - DAY * 400).wheel();
+    }
+    let program = Program::before(&pypi).await;
+    let open = async || {
+        let page = program.page("quaymaster").await;
+        page["files"].as_array().expect("files").iter().filter(|file| file["yanked"] == false).count()
+    };
+    assert_eq!(open().await, 50);
+    for verb in ["block", "unblock"] {
+        let done = program.run(&[verb, "pypi:quaymaster", "--reason", "an alarm"]).await;
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let begun = std::time::Instant::now();
+    while open().await < 50 {
+        assert!(begun.elapsed().as_secs() < 60, "{} of 50 are back", open().await);
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
 }
