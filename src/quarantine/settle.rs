@@ -184,7 +184,7 @@ impl Quarantine {
                 kept = Some(bytes);
             }
             // What its bytes show may make it wait longer, never shorter: it may wait for what it requires, or for a person.
-            let until = hold_until(&verdict, now);
+            let until = hold_until(&verdict, None, now);
             let is_longer = until.is_none_or(|until| upload.hold_until.is_some_and(|end| end < until));
             if upload.state == State::Held && upload.decision.is_none() && is_longer {
                 upload.hold_until = until;

@@ -129,9 +129,7 @@ impl Work<'_> {
             // What its bytes showed weighs more than what the page shows.
             State::Held if outcome != Outcome::Reject && matches!(upload.examination, Examination::Failed { .. }) => {}
             State::Held if upload.decision.is_none() => {
-                // Once its time has come it does not come again: else each judging would put it off to the reading after.
-                let has_come = upload.hold_until.filter(|end| outcome == Outcome::Release && *end <= self.bench.now);
-                let until = has_come.or_else(|| hold_until(&verdict, self.bench.now));
+                let until = hold_until(&verdict, upload.hold_until, self.bench.now);
                 // Put off by what no page tells: it waits for what it requires, and says so.
                 let put_off = |until: &Timestamp| *until > self.bench.now && upload.verdict.until != Some(*until);
                 if outcome == Outcome::Release && upload.hold_until.as_ref().is_some_and(put_off) {
@@ -163,7 +161,7 @@ impl Work<'_> {
             // Rule 13: what a waiver let in and is still too young is held again when the waiver ends.
             State::Released if outcome != Outcome::Release && self.waiver_ended(upload) => {
                 self.judge_whole(facts, file, start, upload)?;
-                let until = hold_until(&upload.verdict, self.bench.now);
+                let until = hold_until(&upload.verdict, None, self.bench.now);
                 self.decide(upload, State::Held, EventKind::Suspended);
                 upload.hold_until = until;
                 upload.decision = None;

@@ -172,12 +172,13 @@ struct Work<'a> {
     contents: &'a dyn Contents,
 }
 
-/// The row's time: for a hold its end, for what may go already now, for everything else none.
-pub fn hold_until(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
+/// The row's time: for a hold its end, for what may go already now, for everything else none. What may go has to be read again after
+/// its time (rule 10), so once that has come, `before`, it does not come again: else each judging would put it off.
+pub fn hold_until(verdict: &Verdict, before: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     match verdict.outcome {
         // A review with an end asks a person, and ends all the same.
         Outcome::Hold | Outcome::Review => verdict.until,
-        Outcome::Release => Some(verdict.until.unwrap_or(now)),
+        Outcome::Release => Some(before.filter(|end| *end <= now).unwrap_or_else(|| verdict.until.unwrap_or(now))),
         Outcome::Reject => None,
     }
 }
@@ -185,4 +186,29 @@ pub fn hold_until(verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
 /// The id of a listed file.
 pub fn id_of(facts: &ProjectFacts, file: &ListedFile) -> UploadId {
     UploadId::of(&facts.project, &file.filename, file.promise.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::Upload;
+
+    const NOON: Timestamp = datetime!(2026-11-22 12:00 UTC);
+
+    #[test]
+    fn a_time_that_has_come_is_not_put_off_by_being_judged_again() {
+        let row = Upload::sample(NOON);
+        let may_go = Verdict { outcome: Outcome::Release, ..row.verdict.clone() };
+        let first = hold_until(&may_go, None, NOON);
+        assert_eq!(first, Some(NOON));
+        let later = NOON + Duration::MINUTE;
+        assert_eq!(hold_until(&may_go, first, later), first);
+        assert_eq!(hold_until(&may_go, Some(NOON + Duration::DAY), later), Some(later), "it may go sooner now");
+        let end = Some(NOON + Duration::HOUR);
+        let waits = Verdict { outcome: Outcome::Hold, until: end, ..may_go };
+        assert_eq!(hold_until(&waits, first, later), end, "it has to wait again");
+    }
 }

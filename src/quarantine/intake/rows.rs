@@ -47,7 +47,7 @@ impl Work<'_> {
             published: file.file.uploaded_at(),
             first_seen: file.first_seen,
             clock_start: start,
-            hold_until: hold_until(&verdict, self.bench.now),
+            hold_until: hold_until(&verdict, None, self.bench.now),
             verdict,
             dossier: None,
             decision: None,
