@@ -111,6 +111,7 @@ impl House {
             advisories: plan::advisories(&config),
             trust: plan::trusted_root(&config)?,
             report_days: config.store.report_days,
+            download_days: config.store.download_days,
             cellar: plan::cellar_settings(&config),
         };
         unless_refused(tell_policy(&store, &policy, &*clock).await)?;
@@ -310,6 +311,7 @@ async fn first_token(store: &Arc<dyn Store>, data_dir: &Path, clock: &dyn Clock)
 /// What is done again and again, and left for the first time.
 async fn leave_chores(quarantine: &Quarantine) -> anyhow::Result<()> {
     unless_refused(quarantine.leave_garbage().await.map_err(Into::into))?;
+    unless_refused(quarantine.leave_forgetting().await.map_err(Into::into))?;
     unless_refused(quarantine.leave_signing().await.map_err(Into::into))
 }
 

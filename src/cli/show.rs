@@ -8,7 +8,7 @@ use super::api_client::ApiClient;
 use super::decide::{UploadName, upload_name};
 use super::shell::Shell;
 use super::text::{self, Table};
-use super::upload::{Finding, Upload};
+use super::upload::{Download, Finding, Sibling, Upload};
 use super::{CliError, Format, Printing};
 
 #[derive(Debug, clap::Args)]
@@ -66,6 +66,8 @@ fn page(mut upload: Upload, evidence: bool) -> String {
     let heading = if upload.findings.is_empty() { "\nno findings\n" } else { "\nfindings, heaviest first\n" };
     parts.push(heading.to_owned());
     parts.extend(upload.findings.iter().map(|finding| paragraph(finding, evidence)));
+    parts.extend(fetched(&upload.downloads));
+    parts.extend(others(&upload.siblings));
     if upload.state == "held" {
         let id = text::line(&upload.id);
         parts.push(format!(
@@ -74,6 +76,29 @@ fn page(mut upload: Upload, evidence: bool) -> String {
     }
     parts.concat()
 }
+
+/// Whom the file reached, the latest first.
+fn fetched(downloads: &[Download]) -> Option<String> {
+    let mut table = Table::default();
+    for Download { actor, day, count } in downloads.iter().take(MOST_DOWNLOADS) {
+        table.row([day.clone(), actor.clone(), text::count(*count, "time")]);
+    }
+    let more = downloads.len().saturating_sub(MOST_DOWNLOADS);
+    let more = if more > 0 { format!("  and {more} more: --format json\n") } else { String::new() };
+    (!downloads.is_empty()).then(|| format!("\nfetched by\n{}{more}", table.render(2)))
+}
+
+/// The other files of its version; whoever asked for the version may mean one of them.
+fn others(siblings: &[Sibling]) -> Option<String> {
+    let mut table = Table::default();
+    for Sibling { id, filename, state } in siblings {
+        table.row([filename.clone(), state.clone(), format!("lazaret show {id}")]);
+    }
+    (!siblings.is_empty()).then(|| format!("\nother files of this version\n{}", table.render(2)))
+}
+
+/// So many downloads are printed.
+const MOST_DOWNLOADS: usize = 20;
 
 /// What findings call the two sides of a comparison.
 const SIDES: [&str; 2] = ["before", "now"];

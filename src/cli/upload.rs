@@ -29,8 +29,30 @@ pub(super) struct Upload {
     pub(super) reason: Option<String>,
     pub(super) findings: Vec<Finding>,
     pub(super) decision: Option<Decision>,
+    /// Who fetched it, the latest first.
+    pub(super) downloads: Vec<Download>,
+    /// The other files of its version.
+    pub(super) siblings: Vec<Sibling>,
     /// When it left through the broken glass.
     pub(super) to_review: Option<String>,
+}
+
+/// Another file of its version.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Sibling {
+    pub(super) id: String,
+    pub(super) filename: String,
+    pub(super) state: String,
+}
+
+/// Who fetched it on one day.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Download {
+    pub(super) actor: String,
+    pub(super) day: String,
+    pub(super) count: u64,
 }
 
 /// What brought it to its state.

@@ -19,6 +19,8 @@ pub struct StoreSettings {
     pub max_bytes: ByteSize,
     /// For how many days the report of what was refused, or would have been, is kept.
     pub report_days: u16,
+    /// For how many days it is kept who downloaded what; whom a file reached earlier, a recall does not say.
+    pub download_days: u16,
     /// What was fetched or downloaded within this time is not evicted.
     #[serde(serialize_with = "humantime_serde::serialize", deserialize_with = "values::duration")]
     pub keep_downloaded: Duration,
@@ -30,6 +32,7 @@ impl Default for StoreSettings {
             data_dir: PathBuf::from("lazaret-data"),
             max_bytes: ByteSize::gib(50),
             report_days: 92,
+            download_days: 366,
             keep_downloaded: Duration::from_hours(24 * 7),
         }
     }

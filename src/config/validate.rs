@@ -152,6 +152,14 @@ impl Check<'_> {
         if !(1..=366).contains(&config.store.report_days) {
             self.wrong("store.report_days", "write a number of days from 1 to 366");
         }
+        if !(1..=3_660).contains(&config.store.download_days) {
+            self.wrong("store.download_days", "write a number of days from 1 to 3660");
+        } else if config.store.keep_downloaded > Duration::from_hours(24 * u64::from(config.store.download_days)) {
+            self.wrong(
+                "store.download_days",
+                "write at least as many days as store.keep_downloaded has: it goes by this log",
+            );
+        }
         if config.store.data_dir.as_os_str().is_empty() {
             self.wrong("store.data_dir", "name a folder, like \"lazaret-data\"");
         }

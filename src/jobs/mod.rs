@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::domain::{Project, Timestamp};
-use crate::quarantine::{Quarantine, QuarantineError, advice, cellar, errands, heads, pypi};
+use crate::quarantine::{Quarantine, QuarantineError, advice, cellar, downloads, errands, heads, pypi};
 use crate::store::Job;
 
 mod collect_garbage;
 mod collect_records;
 mod fetch_file;
+mod forget_downloads;
 mod hash_file;
 mod judge_again;
 mod read_requirements;
@@ -202,6 +203,7 @@ async fn work(quarantine: Arc<Quarantine>, job: Job) -> Result<Next, QuarantineE
         advice::JUDGE => judge_again::run(&quarantine, &job.subject).await,
         advice::REFRESH => refresh_advisories::run(&quarantine).await,
         heads::SIGN_HEAD => sign_head::run(&quarantine).await,
+        downloads::FORGET => forget_downloads::run(&quarantine).await,
         cellar::COLLECT_GARBAGE => collect_garbage::run(&quarantine).await,
         errands::REQUIREMENTS => read_requirements::run(&quarantine, &job.subject).await,
         unknown => {

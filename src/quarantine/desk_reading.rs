@@ -80,6 +80,13 @@ impl Quarantine {
         })
     }
 
+    /// The other files of its version.
+    pub async fn siblings(&self, upload: &Upload) -> Result<Vec<Upload>, QuarantineError> {
+        let mut uploads = self.store.of(&upload.project).await?;
+        uploads.retain(|other| other.version.is_same_release(&upload.version) && other.id != upload.id);
+        Ok(uploads)
+    }
+
     /// What happened to an upload.
     pub async fn history(&self, id: &UploadId) -> Result<Vec<Event>, QuarantineError> {
         Ok(self.store.events_of(id).await?)
@@ -107,7 +114,7 @@ impl Quarantine {
         let artifact = Artifact {
             size: self.blobs.size(digest).await?,
             uploads: self.store.with_digest(digest).await?,
-            downloads: self.store.of_digest(digest).await?,
+            downloads: self.downloads_of(digest).await?,
         };
         if artifact.size.is_none() && artifact.uploads.is_empty() {
             return Err(QuarantineError::NoSuch(format!("artifact {digest}")));

@@ -10,8 +10,15 @@ use time::macros::format_description;
 use tokio::sync::mpsc;
 
 use super::{Quarantine, QuarantineError};
-use crate::domain::{EventDraft, EventKind, FileName, Sha256, Upload};
-use crate::store::Download;
+use crate::domain::{EventDraft, EventKind, FileName, Sha256, Timestamp, Upload};
+use crate::store::{Download, Job};
+
+/// The kind of job that forgets what is too old.
+pub const FORGET: &str = "forget-downloads";
+/// How often.
+const FORGET_EVERY: time::Duration = time::Duration::DAY;
+/// So many rows are looked at in one go.
+const AT_ONCE: usize = 1_000;
 
 /// So many downloads wait to be written down; more than that are counted as lost rather than waited for.
 const WAITING: usize = 8_192;
@@ -63,6 +70,11 @@ impl Default for Notes {
     }
 }
 
+/// `2026-11-22`.
+fn day(time: Timestamp) -> String {
+    time.format(format_description!("[year]-[month]-[day]")).unwrap_or_default()
+}
+
 impl Quarantine {
     /// Notes that these bytes began to go to somebody.
     pub fn note_download(&self, sha256: Sha256, fetcher: Fetcher) {
@@ -75,7 +87,7 @@ impl Quarantine {
 
     /// Writes down what was noted since the last time.
     pub async fn write_downloads(&self) -> Result<(), QuarantineError> {
-        let day = self.timekeeper.wall().format(format_description!("[year]-[month]-[day]")).unwrap_or_default();
+        let day = day(self.timekeeper.wall());
         let mut counts: HashMap<(Sha256, Fetcher), u64> = HashMap::new();
         if let Ok(mut receiver) = self.downloads.receiver.lock() {
             while let Ok(noted) = receiver.try_recv() {
@@ -108,6 +120,35 @@ impl Quarantine {
             }
         }
         Ok(written?)
+    }
+
+    /// Forgets who downloaded what longer ago than the log is kept; says when to come back.
+    pub async fn forget_downloads(&self) -> Result<Timestamp, QuarantineError> {
+        let now = self.timekeeper.wall();
+        let before = day(now - time::Duration::days(self.settings.download_days.into()));
+        let mut after = None;
+        loop {
+            after = self.store.forget_downloads(&before, after, AT_ONCE).await?;
+            if after.is_none() {
+                return Ok(now + FORGET_EVERY);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Leaves the errand of forgetting, now.
+    pub async fn leave_forgetting(&self) -> Result<(), QuarantineError> {
+        let (kind, run_at) = (FORGET.to_owned(), self.timekeeper.wall());
+        Ok(self.store.enqueue(Job { key: kind.clone(), kind, subject: String::new(), run_at, attempts: 0 }).await?)
+    }
+
+    /// Who got these bytes, the latest first; with those who are getting them now.
+    pub async fn downloads_of(&self, digest: &Sha256) -> Result<Vec<Download>, QuarantineError> {
+        // What the disk does not take is not lost, and no reason to answer nothing.
+        let _ = self.write_downloads().await;
+        let mut downloads = self.store.of_digest(digest).await?;
+        downloads.sort_by(|one, two| two.day.cmp(&one.day).then_with(|| one.actor.cmp(&two.actor)));
+        Ok(downloads)
     }
 
     /// Whom these files reached; all of it is written down by now.

@@ -28,7 +28,7 @@ mod coverage;
 pub mod cpan;
 pub mod desk;
 pub mod desk_reading;
-mod downloads;
+pub mod downloads;
 mod editions;
 pub mod errands;
 mod error;
@@ -107,6 +107,8 @@ pub struct Settings {
     pub trust: Option<TrustRoot>,
     /// For how many days the report of refusals is kept.
     pub report_days: u16,
+    /// For how many days the download log is kept.
+    pub download_days: u16,
     /// How much the cellar may hold.
     pub cellar: CellarSettings,
 }

@@ -322,6 +322,14 @@ pub trait Downloads: Send + Sync + fmt::Debug {
     async fn last_download(&self, digest: &Sha256) -> Result<Option<String>, StoreError>;
     /// Who fetched these bytes.
     async fn of_digest(&self, digest: &Sha256) -> Result<Vec<Download>, StoreError>;
+    /// Forgets what went out before this day (`2026-11-22`), among the next `limit` rows after `after`; says after which to go on,
+    /// `None` at the end.
+    async fn forget_downloads(
+        &self,
+        before: &str,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// The whole store, as the house hands it around.

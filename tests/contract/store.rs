@@ -774,6 +774,18 @@ async fn the_last_day_of_a_download_is_known(place: &dyn Place) {
     assert_eq!(last("six").await.as_deref(), Some("2026-11-22"));
     assert_eq!(last("seven").await.as_deref(), Some("2026-11-23"));
     assert_eq!(last("eight").await, None);
+
+    // Forgotten by the day, a few rows at a time.
+    let (mut after, mut turns) = (None, 0);
+    loop {
+        after = store.forget_downloads("2026-11-23", after, 2).await.unwrap();
+        turns += 1;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((turns, last("six").await), (2, None));
+    assert_eq!(last("seven").await.as_deref(), Some("2026-11-23"), "that day is kept");
 }
 
 /// A store with some of everything.

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::common::clock::DAY;
 use crate::common::program::Program;
 use crate::common::test_house::{JSON, TestHouse, lazaret};
 use crate::common::{FakePypi, HandClock, Manner, Wheel};
@@ -193,4 +194,31 @@ async fn bad_configuration_and_policy_name_file_line_and_key() {
     let said = errors(&output);
     let last: Vec<&str> = said.lines().filter(|line| line.contains("policy.toml")).collect();
     insta::assert_snapshot!(last.join("\n"), @r#"policy.toml:4: hold.default: expected number at 0; write a duration such as "72h" or "7d""#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn show_and_the_api_say_who_fetched_a_file_until_the_log_is_too_old() {
+    let house = TestHouse::furnish().config(|config| config.store.download_days = 30).start().await;
+    let file = house.pypi.publish("quaymaster", "1.0").at(house.days_ago(200)).wheel();
+    for _ in 0..2 {
+        assert_eq!(house.get_file("quaymaster", &file).await.status, 200);
+    }
+    let shown = async || {
+        let done = house.cli(&["show", &file.filename]).await;
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let text = shown().await;
+    assert!(text.contains("fetched by\n  2026-11-22  127.0.0.1  2 times\n"), "{text}");
+    house.pypi.publish("quaymaster", "1.0").at(house.days_ago(200)).sdist();
+    house.pages_expire().await;
+    house.page("quaymaster").await;
+    let text = shown().await;
+    assert!(text.contains("other files of this version\n  quaymaster-1.0.tar.gz  held  lazaret show "), "{text}");
+    let told = house.api(Method::GET, &format!("/uploads/{}", file.filename), None).await.json();
+    assert_eq!(told["downloads"], json!([{"actor": "127.0.0.1", "day": "2026-11-22", "count": 2}]));
+    house.pass(DAY * 29).await;
+    assert!(shown().await.contains("fetched by"));
+    house.pass(DAY * 3).await;
+    assert!(!shown().await.contains("fetched by"), "{}", shown().await);
 }

@@ -166,6 +166,7 @@ async fn check_config_shows_every_value_with_its_source() {
     pypi.upstream                      = "http://index.example.test/simple/"  # lazaret.toml:2
     pypi.username                      = "me"                                 # lazaret.toml:3
     store.data_dir                     = "lazaret-data"                       # default
+    store.download_days                = 366                                  # default
     store.keep_downloaded              = "7days"                              # default
     store.max_bytes                    = "50.0 GiB"                           # default
     store.report_days                  = 92                                   # default

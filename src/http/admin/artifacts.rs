@@ -10,6 +10,7 @@ use super::super::extract::Segments;
 use super::Desk;
 use super::body::UploadBody;
 use crate::domain::Sha256;
+use crate::store::Download;
 
 /// Some bytes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,6 +38,12 @@ pub(super) struct DownloadBody {
     actor: String,
     day: String,
     count: u64,
+}
+
+impl From<Download> for DownloadBody {
+    fn from(download: Download) -> Self {
+        Self { actor: download.actor, day: download.day, count: download.count }
+    }
 }
 
 /// All that is known of the bytes with this digest.
@@ -70,11 +77,7 @@ pub(super) async fn one(
         checksums,
         dependencies,
         uploads: artifact.uploads.iter().map(UploadBody::from).collect(),
-        downloads: artifact
-            .downloads
-            .into_iter()
-            .map(|download| DownloadBody { actor: download.actor, day: download.day, count: download.count })
-            .collect(),
+        downloads: artifact.downloads.into_iter().map(DownloadBody::from).collect(),
     }))
 }
 

@@ -10,8 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::error::ApiError;
 use super::super::extract::Segments;
 use super::Desk;
+use super::artifacts::DownloadBody;
 use super::body::{Asked, EventBody, PageBody, UploadBody};
-use crate::domain::{Ecosystem, Project, ProjectName, State as UploadState};
+use crate::domain::{Ecosystem, Project, ProjectName, State as UploadState, Upload};
 use crate::quarantine::desk::Target;
 use crate::quarantine::why::Why;
 use crate::store::UploadQuery;
@@ -66,15 +67,38 @@ pub(super) async fn list(
     Ok(Json(PageBody { items: found.iter().map(UploadBody::from).collect(), next }))
 }
 
+/// So many downloads are told with an upload.
+const MOST_DOWNLOADS: usize = 500;
+/// So many other files; numpy has a hundred.
+const MOST_SIBLINGS: usize = 300;
+
 /// An upload with its history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UploadWithHistory {
     #[serde(flatten)]
     upload: UploadBody,
     history: Vec<EventBody>,
+    /// Who fetched its bytes, the latest first; `GET /api/v1/artifacts/{sha256}` has all of them.
+    downloads: Vec<DownloadBody>,
+    /// The other files of its version.
+    siblings: Vec<SiblingBody>,
 }
 
-/// One upload: findings with evidence, verdict, history.
+/// Another file of a version.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SiblingBody {
+    id: String,
+    filename: String,
+    state: String,
+}
+
+impl From<&Upload> for SiblingBody {
+    fn from(upload: &Upload) -> Self {
+        Self { id: upload.id.to_string(), filename: upload.filename.base().to_owned(), state: upload.state.to_string() }
+    }
+}
+
+/// One upload: findings with evidence, verdict, history, downloads, the other files of its version.
 #[utoipa::path(get, operation_id = "show_upload", path = "/api/v1/uploads/{id}", params(("id" = String, Path, description = "an id, its first characters, pypi:NAME==VERSION, cpan:NAME@VERSION or a file name")), security(("token" = ["viewer"])), responses((status = 200, body = UploadWithHistory), (status = 404)))]
 pub(super) async fn one(
     State(desk): State<Desk>,
@@ -82,9 +106,16 @@ pub(super) async fn one(
 ) -> Result<Json<UploadWithHistory>, ApiError> {
     let upload = desk.quarantine.find(&id).await?;
     let history = desk.quarantine.history(&upload.id).await?;
+    let downloads = match &upload.sha256 {
+        Some(digest) => desk.quarantine.downloads_of(digest).await?,
+        None => Vec::new(),
+    };
+    let siblings = desk.quarantine.siblings(&upload).await?;
     Ok(Json(UploadWithHistory {
         upload: UploadBody::from(&upload),
         history: history.iter().map(EventBody::from).collect(),
+        siblings: siblings.iter().take(MOST_SIBLINGS).map(SiblingBody::from).collect(),
+        downloads: downloads.into_iter().take(MOST_DOWNLOADS).map(DownloadBody::from).collect(),
     }))
 }
 

@@ -37,4 +37,26 @@ impl Downloads for SledStore {
         let prefix = digest.as_bytes().to_vec();
         self.reading(move |shelves| shelves.read_all(Shelf::Downloads, prefix)).await
     }
+
+    async fn forget_downloads(
+        &self,
+        before: &str,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let before = before.to_owned();
+        let (old, last) = self
+            .reading(move |shelves| {
+                let keys = shelves.keys_after(Shelf::Downloads, Vec::new(), after).take(limit);
+                let keys: Vec<sled::IVec> = keys.collect::<Result<_, _>>()?;
+                let last = (keys.len() == limit).then(|| keys.last().map(|key| key.to_vec())).flatten();
+                let is_old = |key: &sled::IVec| keys::day_of_download(key).is_some_and(|day| day < before.as_bytes());
+                Ok((keys.into_iter().filter(is_old).collect::<Vec<_>>(), last))
+            })
+            .await?;
+        if !old.is_empty() {
+            self.writing(move |draft| old.iter().try_for_each(|key| draft.remove(Shelf::Downloads, key))).await?;
+        }
+        Ok(last)
+    }
 }

@@ -95,6 +95,13 @@ pub(super) fn download(digest: &Sha256, day: &str, actor: &str) -> Vec<u8> {
     [&digest.as_bytes()[..], day.as_bytes(), &[END], actor.as_bytes()].concat()
 }
 
+/// The day in the key of a download.
+pub(super) fn day_of_download(key: &[u8]) -> Option<&[u8]> {
+    const DIGEST: usize = 32;
+    let day = key.get(DIGEST..)?.split(|byte| *byte == END).next()?;
+    (day.len() == "2026-11-22".len()).then_some(day)
+}
+
 /// Length of an [`UploadId`].
 const ID_LENGTH: usize = 26;
 
