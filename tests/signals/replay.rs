@@ -9,8 +9,9 @@ use lazaret::domain::{
 };
 use lazaret::policy::Policy;
 use lazaret::quarantine::assess::{Bench, Evidence};
-use lazaret::quarantine::pypi::{AccountRecord, ProjectRecords};
-use lazaret::signals::{AcceptedName, Account, ProjectFacts, typosquat};
+use lazaret::quarantine::pypi::{AccountRecord, ProjectRecords, says};
+use lazaret::registry::pypi::core_metadata::Metadata;
+use lazaret::signals::{AcceptedName, Account, ProjectFacts, ReleaseSays, typosquat};
 use serde::Deserialize;
 use time::format_description::well_known::Rfc3339;
 
@@ -22,6 +23,16 @@ type Line = (String, i64, i64, usize, usize, Option<u64>, Option<u64>, u8);
 pub(super) struct Recorded {
     pub(super) name: String,
     roles: Option<Vec<(String, String)>>,
+    /// The release that the document is about, and what that says of itself.
+    version: Option<String>,
+    summary: Option<String>,
+    home_page: Option<String>,
+    project_urls: Vec<(String, String)>,
+    author: Option<String>,
+    author_email: Option<String>,
+    maintainer: Option<String>,
+    maintainer_email: Option<String>,
+    requires_dist: Vec<String>,
     releases: Vec<Line>,
 }
 
@@ -32,6 +43,26 @@ pub(super) struct Judged {
     pub(super) version: String,
     pub(super) published: Timestamp,
     pub(super) verdict: Verdict,
+}
+
+impl Recorded {
+    /// What this release says of itself, if it is the one whose document was looked up.
+    fn says(&self, version: &Version) -> Option<ReleaseSays> {
+        let is_told =
+            self.version.as_ref().and_then(|raw| Version::pypi(raw).ok()).is_some_and(|told| told == *version);
+        let metadata = Metadata {
+            summary: self.summary.clone(),
+            home_page: self.home_page.clone(),
+            project_urls: self.project_urls.clone(),
+            author: self.author.clone(),
+            author_email: self.author_email.clone(),
+            maintainer: self.maintainer.clone(),
+            maintainer_email: self.maintainer_email.clone(),
+            requires_dist: self.requires_dist.clone(),
+            ..Metadata::default()
+        };
+        is_told.then(|| says::says(version, &metadata))
+    }
 }
 
 /// The recorded projects.
@@ -133,6 +164,9 @@ pub(super) fn judge_all(policy: &Policy) -> Vec<Judged> {
                 let record = records.release_mut(&file.file.version);
                 record.together.extend(together);
                 record.usually_together |= usual;
+            }
+            if let Some(says) = recorded.says(&file.file.version) {
+                records.release_mut(&file.file.version).says = Some(says);
             }
             evidence.pypi = Some(records);
             evidence.accepted = accepted.get(&place).cloned().unwrap_or_default();
