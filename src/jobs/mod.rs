@@ -79,10 +79,13 @@ impl Driver {
             {
                 tracing::error!(%error, "background work failed");
             }
-            if ticks.is_multiple_of(60)
-                && let Err(error) = self.quarantine.keep_time().await
-            {
-                tracing::error!(%error, "the time could not be kept");
+            if ticks.is_multiple_of(60) {
+                if let Err(error) = self.quarantine.keep_time().await {
+                    tracing::error!(%error, "the time could not be kept");
+                }
+                if let Err(error) = self.quarantine.measure_queue().await {
+                    tracing::error!(%error, "the queue could not be measured");
+                }
             }
             ticks = ticks.wrapping_add(1);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::downloads::Reached;
+use super::queue::note_decisions;
 use super::refresh::Freshness;
 use super::release::released;
 pub use super::target::Target;
@@ -123,6 +124,7 @@ impl Quarantine {
         }
         self.commit_decision(change, &project, scope == Scope::Project).await?;
         metrics::counter!("lazaret_released_total", "by" => "person").increment(changed.len() as u64);
+        note_decisions("person", &changed, now);
         let also_held = self.also_held(&view, &changed).await;
         Ok(Decided { changed, also_held, reached: Vec::new() })
     }
@@ -205,6 +207,9 @@ impl Quarantine {
             changed.push(Upload { revision: upload.revision + 1, ..upload });
         }
         self.commit_decision(change, &project, false).await?;
+        if from == State::Held {
+            note_decisions("person", &changed, now);
+        }
         let reached = if from == State::Released { self.reached_by(&changed).await? } else { Vec::new() };
         Ok(Decided { changed, also_held: Vec::new(), reached })
     }

@@ -53,6 +53,7 @@ pub mod policy_trial;
 mod precedence;
 pub mod prepared;
 pub mod pypi;
+pub mod queue;
 mod reading;
 pub mod refresh;
 pub mod refusals;

@@ -83,6 +83,9 @@ impl Quarantine {
             toll::pay()?;
         }
         // The index of CPAN is made of views that nobody asked for: there the file gate says what is used.
+        if is_asked && freshness == Freshness::Usual {
+            metrics::counter!("lazaret_page_misses_total").increment(1);
+        }
         if is_asked && freshness == Freshness::Usual && project.ecosystem != Ecosystem::Cpan {
             self.used.insert(project.clone(), self.timekeeper.wall());
         }

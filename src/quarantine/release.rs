@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::queue::note_decisions;
 use super::reading::next_waiver_end;
 use super::refresh::Freshness;
 use super::view::{Entry, View};
@@ -190,10 +191,11 @@ impl Quarantine {
                     change.events.push(event);
                 }
             }
-            let count = change.uploads.len() as u64;
+            let released = change.uploads.clone();
             match self.store.commit(change).await {
                 Ok(_) => {
-                    metrics::counter!("lazaret_released_total", "by" => "time").increment(count);
+                    metrics::counter!("lazaret_released_total", "by" => "time").increment(released.len() as u64);
+                    note_decisions("time", &released, now);
                     return Ok(());
                 }
                 Err(StoreError::Conflict(_)) if !is_last => {}

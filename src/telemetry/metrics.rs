@@ -6,9 +6,10 @@ use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Counted from zero: Prometheus sees no increase where a series begins, and an alert must see the first one.
-const FROM_ZERO: [&str; 6] = [
+const FROM_ZERO: [&str; 7] = [
     "lazaret_alarms_total",
     "lazaret_advisories_failed_total",
+    "lazaret_page_misses_total",
     "lazaret_refusals_total",
     "lazaret_sign_ins_failed_total",
     "lazaret_stale_pages_total",
@@ -19,6 +20,10 @@ static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// From a hot page to a large file over a slow line, in seconds.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// From an hour to three months, in seconds: what is held is decided about in days.
+const HOLDS: [f64; 9] =
+    [3_600.0, 21_600.0, 86_400.0, 172_800.0, 259_200.0, 604_800.0, 1_209_600.0, 2_592_000.0, 7_776_000.0];
 
 /// Starts counting, once a process; false if another recorder was installed before, so that nothing will be rendered.
 pub fn install() -> bool {
@@ -43,7 +48,9 @@ fn handle() -> Option<&'static PrometheusHandle> {
 
 fn start() -> Option<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?.build_recorder();
+    let holds = Matcher::Full("lazaret_decision_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?;
+    let recorder = builder.set_buckets_for_metric(holds, &HOLDS).ok()?.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;
     describe();
@@ -82,6 +89,11 @@ fn describe() {
     describe_counter!("lazaret_findings_total", "Findings with weight in verdicts that were made, by signal");
     describe_counter!("lazaret_advisories_failed_total", "How often the advisories could not be read");
     describe_gauge!("lazaret_advisories", "Advisories in force");
+    describe_gauge!("lazaret_queue", "Held uploads, by whether a person or time decides about them");
+    describe_gauge!("lazaret_queue_oldest_seconds", "Since when the first of them waits");
+    describe_histogram!("lazaret_decision_seconds", "From first seen to decided, for what was held, by person or time");
+    describe_counter!("lazaret_page_misses_total", "Pages of the Simple API that were not ready when a client asked");
+    describe_counter!("lazaret_file_fetches_total", "Files that were not in the cache");
     describe_gauge!("lazaret_uploads", "Known uploads, by state");
     describe_gauge!("lazaret_blob_bytes", "Bytes of cached files");
     describe_gauge!("lazaret_blob_bytes_over_cap", "Bytes above store.max_bytes that may not leave");
@@ -103,10 +115,12 @@ mod tests {
         assert!(install(), "a second start changes nothing");
         metrics::counter!("lazaret_upstream_requests_total", "host" => "a\"b\n", "outcome" => "200").increment(2);
         metrics::histogram!("lazaret_upstream_request_seconds", "host" => "example.test").record(0.02);
+        metrics::histogram!("lazaret_decision_seconds", "by" => "person").record(7_000.0);
         upkeep();
         let page = render();
         assert!(page.contains("# HELP lazaret_upstream_requests_total Requests to upstreams"), "{page}");
         assert!(page.contains(r#"lazaret_upstream_requests_total{host="a\"b\n",outcome="200"} 2"#), "{page}");
+        assert!(page.contains(r#"lazaret_decision_seconds_bucket{by="person",le="21600"} 1"#), "{page}");
         assert!(
             page.contains(r#"lazaret_upstream_request_seconds_bucket{host="example.test",le="0.025"} 1"#),
             "{page}"

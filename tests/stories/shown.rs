@@ -1,9 +1,10 @@
 //! What the project said that it would show: one fetch for many clients, and bad input that is named.
 
 use http::Method;
+use lazaret::quarantine::queue::Waiting;
 use serde_json::{Value, json};
 
-use crate::common::clock::DAY;
+use crate::common::clock::{DAY, HOUR};
 use crate::common::program::Program;
 use crate::common::test_house::{JSON, TestHouse, lazaret};
 use crate::common::{FakePypi, HandClock, Manner, Wheel};
@@ -221,4 +222,21 @@ async fn show_and_the_api_say_who_fetched_a_file_until_the_log_is_too_old() {
     assert!(shown().await.contains("fetched by"));
     house.pass(DAY * 3).await;
     assert!(!shown().await.contains("fetched by"), "{}", shown().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_is_measured_by_whom_it_waits_for_and_how_long() {
+    let house = TestHouse::start().await;
+    let look_alike = house.pypi.publish("reqeusts", "1.0").wheel();
+    house.pypi.publish("quaymaster", "1.0").wheel();
+    house.page("reqeusts").await;
+    house.pass(HOUR).await;
+    house.page("quaymaster").await;
+    let queue = async || house.house.quarantine().measure_queue().await.expect("measured");
+    let before = queue().await;
+    assert_eq!((before.person.count, before.time.count), (1, 1));
+    assert!(before.person.since < before.time.since, "{before:?}");
+    house.approve(&look_alike.filename).await;
+    let after = queue().await;
+    assert_eq!((after.person, after.time), (Waiting::default(), before.time));
 }
